@@ -14,9 +14,11 @@ export interface Random {
 }
 
 /** What a core has to say to its operator. `event` is a stable kebab-case word, `fields` are its particulars. */
-export interface Log {
-  (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Readonly<Record<string, unknown>>): void;
-}
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  event: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
 
 /** The datagram side of the gateway: a radio, or a UDP socket. Never blocks, may lose what it is given. */
 export interface DatagramLink {
