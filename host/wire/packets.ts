@@ -6,7 +6,7 @@ import type { Qos } from '../ports.js';
 /** -1 is fire and forget without a connection (6.8). */
 export type SnQos = Qos | -1;
 
-/** A topic as PUBLISH names it: by an id, or by the two octets of a short name as a string of two characters. */
+/** A topic as PUBLISH names it: by an id, or by a short name, which is a string of exactly two octets of UTF-8. */
 export type PublishTopic =
   | { readonly kind: TopicType.Normal; readonly id: number }
   | { readonly kind: TopicType.Predefined; readonly id: number }
