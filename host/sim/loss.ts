@@ -67,27 +67,28 @@ export const TRACE_INTERVAL_MS_MAX = 86_400_000;
 /**
  * What an intermediate link loses: the mean over the 219 of 3,248 links that received 10 to 90 % (ORBIT indoor testbed,
  * CRAWDAD rutgers/noise, 2005; 300 packets a link, 100 ms apart, the first 10 left out since the noise set in during
- * them). Loss differs widely between these links (quartiles 29 % and 79 %), but is almost without memory within one: the
- * correlation of one packet with the next, pooled over links around each link's own mean, is 0.003. Hence Bernoulli.
+ * them). Loss differs widely between these links (quartiles 27 and 78 %), but has almost no memory within one: the
+ * correlation of a packet with the next, pooled around each link's own mean, is below 0.01. Hence independent losses.
  */
-export const ORBIT_INTERMEDIATE: BernoulliConfig = {
+export const ORBIT_INTERMEDIATE = {
   model: 'bernoulli',
-  lossPercent: 54,
-};
+  lossPercent: 53.1,
+} as const satisfies LossConfig;
 
 /**
- * A bursty link: maximum-likelihood fit (Baum-Welch, two hidden states, the chain stationary at the first packet) to the
- * intermediate links above whose loss clearly has memory, which are 8 of the 219: correlation of one packet with the next
- * at least 3 standard errors (1 / sqrt(290)) above that of independent losses. It is the unfriendly end of what was
- * measured, not the middle: long-run loss 51 %, good and bad spells of 18 and 17 packets (1.8 and 1.7 s).
+ * A bursty link: the maximum-likelihood chain (Baum-Welch; in the stationary state at the first packet) of those of the
+ * intermediate links above whose losses cluster: correlation of a packet with the next at least 3 standard errors
+ * (1 / sqrt(290) each) above that of independent losses. These are 8 of the 219; chance alone would make less than one,
+ * but 4 lie as far on the other side, so take it for the unfriendly end of what was measured, and never for the middle.
+ * Long-run loss 51 %; good and bad spells last 18 and 17 packets, there 1.8 and 1.7 s.
  */
-export const ORBIT_BURSTY: GilbertElliottConfig = {
+export const ORBIT_BURSTY = {
   model: 'gilbert-elliott',
   goodToBadPercent: 5.55,
   badToGoodPercent: 5.78,
   lossGoodPercent: 19.6,
   lossBadPercent: 84.2,
-};
+} as const satisfies LossConfig;
 
 /** An option out of its range. `option` is its path, such as `loss.lossPercent`. */
 export class SimulationOptionError extends RangeError {
