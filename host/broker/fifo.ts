@@ -1,0 +1,39 @@
+// A first-in first-out queue that neither shifts its array at each step nor keeps what has left it.
+
+/** Places given up at the head before the array is cut. */
+const SLACK_MAX = 64;
+
+export class Fifo<T> {
+  private items: (T | undefined)[] = [];
+  private head = 0;
+
+  get size(): number {
+    return this.items.length - this.head;
+  }
+
+  push(item: T): void {
+    this.items.push(item);
+  }
+
+  peek(): T | undefined {
+    return this.items[this.head];
+  }
+
+  shift(): T | undefined {
+    if (this.head === this.items.length) return undefined;
+    const item = this.items[this.head];
+    this.items[this.head++] = undefined;
+    if (this.head === this.items.length) this.clear();
+    else if (this.head > SLACK_MAX && this.head * 2 > this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    if (this.items.length > SLACK_MAX) this.items = [];
+    else this.items.length = 0;
+    this.head = 0;
+  }
+}
