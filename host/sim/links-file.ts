@@ -65,8 +65,9 @@ export class LinksFileError extends Error {
     readonly column: string | undefined,
     problem: string,
   ) {
-    const place = [line === undefined ? '' : `line ${line}`, column === undefined ? '' : `column ${column}`];
-    super(['links file', ...place.filter((part) => part !== '')].join(', ') + `: ${problem}`);
+    const lineAt = line === undefined ? '' : `, line ${line}`;
+    const columnAt = column === undefined ? '' : `, column ${column}`;
+    super(`links file${lineAt}${columnAt}: ${problem}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Xoshiro128 } from '../../../host/core/random.js';
@@ -146,5 +147,22 @@ describe('the assignment of links to devices', () => {
     expect(() => assign(deaf, 1, new Xoshiro128(1))).toThrowError(
       expect.objectContaining({ code: 'ERR_LINKS_NONE_USABLE' }),
     );
+  });
+});
+
+describe('the description of the format', () => {
+  const text = readFileSync(new URL('../../../docs/LINKS.md', import.meta.url), 'utf8');
+
+  it('has an example that can be read and assigned', () => {
+    const example = /```csv\n([^`]*)```/.exec(text)![1]!;
+    const links = parseLinks(example);
+    expect(links.all.length).toBe(4);
+    expect(assign(links, 3, new Xoshiro128(1)).length).toBe(3);
+  });
+
+  it('lists every code', () => {
+    const source = readFileSync(new URL('../../../host/sim/links-file.ts', import.meta.url), 'utf8');
+    const codes = (of: string): string[] => [...new Set(of.match(/ERR_LINKS_[A-Z_]+/g))].sort();
+    expect(codes(text)).toEqual(codes(source));
   });
 });
