@@ -1,0 +1,203 @@
+// The client as its owner sees it: power-on, what arrives, what is due. Verbs are in connection, sleep, topics,
+// subscriptions and outbound; they change state and at most send one datagram. The rest is decided here.
+import { decode } from '../codec/decode';
+import { ErrorCode } from '../protocol/error-code';
+import { Counter } from '../protocol/image';
+import { PacketType } from '../protocol/packet-type';
+import {
+  keepAlive,
+  keepAliveAt,
+  lose,
+  onConnAck,
+  onDisconnect,
+  onWillMsgReq,
+  onWillTopicReq,
+  over,
+  reconnect,
+  sendConnect,
+  sendDisconnect,
+  sendPing,
+} from './connection';
+import { isDue, settle, tryAgain } from './exchange';
+import { onPublish, onPubRel, onRegister } from './inbound';
+import { RX_BYTES } from './limits';
+import {
+  hasOutbound,
+  onPubAck,
+  onPubComp,
+  onPubRec,
+  onRegAck,
+  sendHead,
+  sendPubRel,
+  sendRegister,
+  startPublish,
+} from './outbound';
+import { onPingResp, rest, stayAwake, wake } from './sleep';
+import {
+  client,
+  control,
+  count,
+  cursor,
+  EXCHANGES_MAX,
+  Exchange,
+  exchangeAt,
+  isOurs,
+  Link,
+  Owed,
+  RX_AT,
+  received,
+  resetState,
+} from './state';
+import { hasSubscriptionWork, onSubAck, onUnsubAck, sendSubscription, startSubscription } from './subscriptions';
+import { answer } from './transmit';
+
+/** What `poll` returns when nothing is due, ever. */
+export const NEVER_MS: i32 = i32.MAX_VALUE;
+
+/** Power-on. `seed` differs from device to device; it decides jitter and first ids. */
+export function powerOn(now: i32, seed: i32): void {
+  resetState(now, seed);
+}
+
+/**
+ * After an image was restored: deadlines keep their distance on the new clock. An image that is not ours is refused with
+ * BadImage, and the device starts clean.
+ */
+export function wakeImage(now: i32): i32 {
+  if (!isOurs()) {
+    resetState(now, now);
+    return ErrorCode.BadImage;
+  }
+  const shift = now - client.now;
+  client.now = now;
+  client.sentAt += shift;
+  client.heardAt += shift;
+  client.tickAt += shift;
+  for (let i = 0; i < EXCHANGES_MAX; i++) exchangeAt(i).dueAt += shift;
+  return ErrorCode.None;
+}
+
+/** One datagram of `bytes` octets has arrived in the receive buffer. Returns 0, or why it was dropped. */
+export function receive(bytes: i32, now: i32): i32 {
+  client.now = now;
+  count(Counter.DatagramsIn);
+  let result: i32 = ErrorCode.TooLong;
+  if (<u32>bytes <= <u32>RX_BYTES) result = decode(received, cursor, RX_AT, bytes);
+  if (!result) result = dispatch();
+  if (result === ErrorCode.Unexpected) count(Counter.Unexpected);
+  else if (result && result !== ErrorCode.Full) count(Counter.Malformed);
+  return result;
+}
+
+/** True where messages may arrive: with a session, and on the way into sleep. */
+function listens(): bool {
+  const link: i32 = client.link;
+  return link === Link.Active || link === Link.Awake || link === Link.FallingAsleep;
+}
+
+function dispatch(): i32 {
+  client.heardAt = client.now;
+  const type = received.type;
+  if (type === PacketType.ConnAck) return onConnAck();
+  if (type === PacketType.WillTopicReq) return onWillTopicReq();
+  if (type === PacketType.WillMsgReq) return onWillMsgReq();
+  if (type === PacketType.PingResp) return onPingResp();
+  if (type === PacketType.Disconnect) return onDisconnect();
+  if (!listens()) return ErrorCode.Unexpected;
+  stayAwake();
+  switch (type) {
+    case PacketType.Register:
+      return onRegister();
+    case PacketType.RegAck:
+      return onRegAck();
+    case PacketType.Publish:
+      return onPublish();
+    case PacketType.PubAck:
+      return onPubAck();
+    case PacketType.PubRec:
+      return onPubRec();
+    case PacketType.PubRel:
+      return onPubRel();
+    case PacketType.PubComp:
+      return onPubComp();
+    case PacketType.SubAck:
+      return onSubAck();
+    case PacketType.UnsubAck:
+      return onUnsubAck();
+    case PacketType.PingReq:
+      return onPingReq();
+    default:
+      return ErrorCode.Unexpected;
+  }
+}
+
+/** A gateway may ask for a sign of life, too (6.11). */
+function onPingReq(): i32 {
+  answer(PacketType.PingResp, 0);
+  return ErrorCode.None;
+}
+
+/** Does what is due at `now`: sends again, gives up, wakes up, connects again. */
+export function runDue(now: i32): void {
+  client.now = now;
+  if (control.owed && isDue(control.dueAt)) onControlDue();
+  // Requests stand still while there is no session, and go on with the next one.
+  for (let i = 1; i < EXCHANGES_MAX && client.link === Link.Active; i++) {
+    const exchange = exchangeAt(i);
+    if (exchange.owed && isDue(exchange.dueAt)) onRequestDue(exchange);
+  }
+}
+
+function onControlDue(): void {
+  const link: i32 = client.link;
+  if (control.owed === Owed.Alarm) {
+    if (link === Link.Asleep) wake();
+    else reconnect();
+  } else if (tryAgain(control)) {
+    if (link === Link.Connecting) sendConnect();
+    else if (control.owed === Owed.PingResp) sendPing();
+    else sendDisconnect();
+  } else if (link === Link.Disconnecting) over();
+  // Nobody hears us: sleeping on saves the battery, and the next wake-up will tell.
+  else if (link === Link.Awake || link === Link.FallingAsleep) rest();
+  else lose();
+}
+
+function onRequestDue(exchange: Exchange): void {
+  const owed: i32 = exchange.owed;
+  if (owed === Owed.Wait) settle(exchange);
+  else if (!tryAgain(exchange)) lose();
+  else if (owed === Owed.RegAck) sendRegister();
+  else if (owed === Owed.PubComp) sendPubRel();
+  else if (owed === Owed.PubAck || owed === Owed.PubRec) sendHead();
+  else sendSubscription(true);
+}
+
+/** Begins what can begin now that nothing is in its way. */
+export function advance(): void {
+  startSubscription();
+  startPublish();
+  keepAlive();
+}
+
+/** True while something waits to be sent or acknowledged; a device that wants to sleep waits for false. */
+export function isBusy(): bool {
+  return hasOutbound() || hasSubscriptionWork();
+}
+
+/** Milliseconds until `runDue` has something to do; NEVER_MS where only a datagram can bring it. */
+export function untilDue(): i32 {
+  const exchanges = client.link === Link.Active ? EXCHANGES_MAX : 1;
+  let ms = NEVER_MS;
+  for (let i = 0; i < exchanges; i++) {
+    const exchange = exchangeAt(i);
+    if (exchange.owed) ms = min(ms, remaining(exchange.dueAt));
+  }
+  if (client.link === Link.Active && !control.owed && client.keepAliveMs) ms = min(ms, remaining(keepAliveAt()));
+  return ms;
+}
+
+/** From now to `at`, not below zero. */
+export function remaining(at: i32): i32 {
+  return max(at - client.now, 0);
+}

@@ -1,0 +1,234 @@
+// From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss and return.
+import { ErrorCode } from '../protocol/error-code';
+import { EventKind } from '../protocol/event-kind';
+import { CLIENT_ID_MAX, CLIENT_ID_MIN, Flags, PROTOCOL_ID, QOS_SHIFT } from '../protocol/flags';
+import { Counter } from '../protocol/image';
+import { PacketType } from '../protocol/packet-type';
+import { ReturnCode } from '../protocol/return-code';
+import { raise } from './events';
+import { alarm, owe, retryNow, settle } from './exchange';
+import { forgetInbound } from './inbound';
+import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from './limits';
+import { restartPublish } from './outbound';
+import { rest } from './sleep';
+import {
+  CLIENT_ID_AT,
+  client,
+  control,
+  count,
+  EXCHANGES_MAX,
+  exchangeAt,
+  Link,
+  nameOf,
+  Owed,
+  random,
+  received,
+  registering,
+  sending,
+  subscribing,
+  topicAt,
+  WILL_MESSAGE_AT,
+} from './state';
+import { forgetSession, isName, isTopic } from './topics';
+import { transmit } from './transmit';
+
+/** Longest Duration of CONNECT and DISCONNECT, s. */
+const DURATION_S_MAX: i32 = 65535;
+
+/** Who we are: 1 to 23 octets (5.3.1). Takes effect with the next CONNECT. */
+export function identify(id: usize, bytes: i32): i32 {
+  if (bytes < CLIENT_ID_MIN || bytes > CLIENT_ID_MAX) return ErrorCode.BadArgument;
+  memory.copy(CLIENT_ID_AT, id, bytes);
+  client.clientIdBytes = <u8>bytes;
+  return ErrorCode.None;
+}
+
+/** The will that the next CONNECT hands over: a message for a topic with a name. A negative handle means none. */
+export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retain: bool): i32 {
+  if (<u32>qos > 2 || bytes < 0) return ErrorCode.BadArgument;
+  if (bytes > WILL_MESSAGE_BYTES_MAX) return ErrorCode.TooLong;
+  if (handle >= 0 && !(isTopic(handle) && isName(topicAt(handle)) && topicAt(handle).nameBytes))
+    return ErrorCode.BadTopic;
+  memory.copy(WILL_MESSAGE_AT, message, bytes);
+  client.willTopic = <u8>(handle + 1);
+  client.willMessageBytes = <u8>bytes;
+  client.willFlags = <u8>((qos << QOS_SHIFT) | (retain ? Flags.Retain : 0));
+  client.willKnown = 0;
+  return ErrorCode.None;
+}
+
+/**
+ * Connects, or wakes up by connecting. `keepAliveS` in seconds, 0 for none. With `clean` every new session forgets the
+ * last one; without, the gateway keeps subscriptions and messages, and what was in flight goes on. Events: Connected,
+ * Refused; later Lost and Connected as the radio comes and goes, for the client reconnects by itself.
+ */
+export function connect(keepAliveS: i32, clean: bool): i32 {
+  if (!client.clientIdBytes) return ErrorCode.WrongState;
+  if (<u32>keepAliveS > <u32>DURATION_S_MAX) return ErrorCode.BadArgument;
+  if (client.link === Link.Active || client.link === Link.Connecting) return ErrorCode.None;
+  // A sleeper's session is alive: waking it up must not wipe it.
+  const sleeps = client.link === Link.Asleep || client.link === Link.Awake || client.link === Link.FallingAsleep;
+  client.keepAliveMs = keepAliveS * 1000;
+  client.clean = clean ? 1 : 0;
+  if (clean && !sleeps) client.resync = 1;
+  if (!sleeps) client.attempts = 0;
+  client.waking = sleeps ? 1 : 0;
+  startConnect();
+  return ErrorCode.None;
+}
+
+function startConnect(): void {
+  client.link = Link.Connecting;
+  owe(control, Owed.ConnAck);
+  sendConnect();
+}
+
+export function sendConnect(): void {
+  let flags = client.clean && !client.waking ? Flags.CleanSession : 0;
+  if (client.willTopic && !client.willKnown) flags |= Flags.Will;
+  sending.code = PROTOCOL_ID;
+  sending.duration = client.keepAliveMs / 1000;
+  sendWithId(PacketType.Connect, flags);
+}
+
+function sendWithId(type: PacketType, flags: i32): void {
+  transmit(type, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
+}
+
+/** The will dialogue is answered in any state: the gateway may be asking because of a CONNECT that came twice. */
+export function onWillTopicReq(): i32 {
+  const topic = topicAt(client.willTopic - 1);
+  sending.present = client.willTopic;
+  transmit(PacketType.WillTopic, client.willFlags, 0, 0, nameOf(topic), topic.nameBytes);
+  restartControl();
+  return ErrorCode.None;
+}
+
+export function onWillMsgReq(): i32 {
+  transmit(PacketType.WillMsg, 0, 0, 0, WILL_MESSAGE_AT, client.willMessageBytes);
+  restartControl();
+  return ErrorCode.None;
+}
+
+/** The gateway is there and busy with our CONNECT: T_retry begins anew. */
+function restartControl(): void {
+  if (control.owed === Owed.ConnAck) owe(control, Owed.ConnAck);
+}
+
+export function onConnAck(): i32 {
+  if (client.link !== Link.Connecting) return ErrorCode.Unexpected;
+  settle(control);
+  if (received.code === ReturnCode.Accepted) {
+    enter();
+  } else if (received.code === ReturnCode.Congestion) {
+    retreat();
+  } else {
+    client.link = Link.Off;
+    raise(EventKind.Refused).code = <u8>received.code;
+  }
+  return ErrorCode.None;
+}
+
+/** A session stands. What the last one left in flight is sent again at once, with DUP. */
+function enter(): void {
+  client.link = Link.Active;
+  client.attempts = 0;
+  client.willKnown = 1;
+  if (client.resync) {
+    forgetSession();
+    settle(subscribing);
+    settle(registering);
+    if (client.clean && !client.waking) {
+      restartPublish();
+      forgetInbound();
+    }
+  }
+  client.resync = 0;
+  client.waking = 0;
+  for (let i = 1; i < EXCHANGES_MAX; i++) retryNow(exchangeAt(i));
+  raise(EventKind.Connected);
+}
+
+/** PINGREQ once three quarters of the keep-alive have passed without a word of ours or of the gateway's. */
+export function keepAliveAt(): i32 {
+  const silentSince = client.sentAt - client.heardAt < 0 ? client.sentAt : client.heardAt;
+  return silentSince + client.keepAliveMs - (client.keepAliveMs >> 2);
+}
+
+export function keepAlive(): void {
+  if (client.link !== Link.Active || control.owed || !client.keepAliveMs || client.now - keepAliveAt() < 0) return;
+  owe(control, Owed.PingResp);
+  sendPing();
+}
+
+export function sendPing(): void {
+  // Only a sleeper says who it is (5.4.20).
+  if (client.link === Link.Awake) sendWithId(PacketType.PingReq, 0);
+  else transmit(PacketType.PingReq, 0, 0, 0, 0, 0);
+}
+
+/** Says good-bye: the will is forgotten. Event: Disconnected. What is queued stays queued. */
+export function disconnect(): i32 {
+  if (client.link === Link.Off) return ErrorCode.WrongState;
+  if (client.link === Link.Lost) {
+    client.link = Link.Off;
+    settle(control);
+    raise(EventKind.Disconnected);
+    return ErrorCode.None;
+  }
+  client.link = Link.Disconnecting;
+  owe(control, Owed.Disconnect);
+  sendDisconnect();
+  return ErrorCode.None;
+}
+
+export function sendDisconnect(): void {
+  sending.present = client.link === Link.FallingAsleep ? 1 : 0;
+  sending.duration = client.sleepMs / 1000;
+  transmit(PacketType.Disconnect, 0, 0, 0, 0, 0);
+}
+
+export function onDisconnect(): i32 {
+  const link: i32 = client.link;
+  if (link === Link.Disconnecting) over();
+  else if (link === Link.FallingAsleep) rest();
+  // Nobody asked: the gateway does not know us, or has lost its broker (6.12).
+  else if (link === Link.Active || link === Link.Awake) {
+    client.resync = 1;
+    lose();
+  } else return ErrorCode.Unexpected;
+  return ErrorCode.None;
+}
+
+/** Disconnected, by the gateway's answer or for want of one. */
+export function over(): void {
+  client.link = Link.Off;
+  client.willKnown = 0;
+  settle(control);
+  raise(EventKind.Disconnected);
+}
+
+/** The gateway is gone. What is queued and in flight stays for the next session. */
+export function lose(): void {
+  count(Counter.Lost);
+  raise(EventKind.Lost);
+  retreat();
+}
+
+/** Connects again after a pause that doubles from T_retry, with jitter, so that a fleet does not return as one. */
+function retreat(): void {
+  client.link = Link.Lost;
+  client.willKnown = 0; // it may have been published, and is gone then
+  if (client.clean) client.resync = 1;
+  let pauseMs = T_RETRY_MS;
+  for (let i = <i32>client.attempts; i > 0 && pauseMs < RECONNECT_MS_MAX; i--) pauseMs <<= 1;
+  if (pauseMs > RECONNECT_MS_MAX) pauseMs = RECONNECT_MS_MAX;
+  if (client.attempts < 255) client.attempts++;
+  alarm(control, (pauseMs >> 1) + <i32>(random() % <u32>(pauseMs >> 1)));
+}
+
+/** The pause is over. */
+export function reconnect(): void {
+  client.waking = 0;
+  startConnect();
+}

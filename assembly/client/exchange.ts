@@ -1,0 +1,53 @@
+// Requests in flight: when they are due, sent again, and given up.
+import { Counter } from '../protocol/image';
+import { N_RETRY, T_RETRY_MS, T_WAIT_MS } from './limits';
+import { client, count, Exchange, Owed } from './state';
+
+/** True at and after `at`, on a clock of 32 bits that wraps. */
+export function isDue(at: i32): bool {
+  return client.now - at >= 0;
+}
+
+/** Something is owed from now on, with T_retry for the first answer. */
+export function owe(exchange: Exchange, owed: Owed): void {
+  exchange.owed = owed;
+  exchange.retries = 0;
+  exchange.dueAt = client.now + T_RETRY_MS;
+}
+
+export function settle(exchange: Exchange): void {
+  exchange.owed = Owed.Nothing;
+}
+
+/** Congestion: this kind of request stops for T_WAIT, then goes on by itself (6.5, 6.6, 6.9). */
+export function wait(exchange: Exchange): void {
+  exchange.owed = Owed.Wait;
+  exchange.dueAt = client.now + T_WAIT_MS;
+}
+
+/** Acts at `ms` from now; see Owed.Alarm. */
+export function alarm(exchange: Exchange, ms: i32): void {
+  exchange.owed = Owed.Alarm;
+  exchange.dueAt = client.now + ms;
+}
+
+/** One more of N_retry tries, with a new T_retry; false once they are used up. */
+export function tryAgain(exchange: Exchange): bool {
+  exchange.dueAt = client.now + T_RETRY_MS;
+  if (<i32>exchange.retries === N_RETRY) return false;
+  exchange.retries++;
+  count(Counter.Retransmissions);
+  return true;
+}
+
+/** True where `exchange` owes this and the answer carries its MsgId. */
+export function answers(exchange: Exchange, owed: Owed, msgId: i32): bool {
+  return <i32>exchange.owed === <i32>owed && <i32>exchange.msgId === msgId;
+}
+
+/** After a new session: what was in flight is sent again at once (4.4 of MQTT 3.1.1, and DUP by 5.3.4). */
+export function retryNow(exchange: Exchange): void {
+  if (exchange.owed === Owed.Wait) return; // the gateway's congestion is not over because the radio was
+  exchange.retries = 0;
+  exchange.dueAt = client.now;
+}

@@ -1,0 +1,140 @@
+// Messages from the gateway, and the topics it registers for them (6.6, 6.10).
+import { ErrorCode } from '../protocol/error-code';
+import { EventKind } from '../protocol/event-kind';
+import { Flags, QOS_BITS_MINUS_ONE, QOS_SHIFT, TOPIC_ID_NONE, TOPIC_ID_RESERVED, TopicType } from '../protocol/flags';
+import { Counter } from '../protocol/image';
+import { PacketType } from '../protocol/packet-type';
+import { ReturnCode } from '../protocol/return-code';
+import { hasRoom, raise } from './events';
+import { INBOUND_QOS2_MAX, LATE_DUPLICATE_MS } from './limits';
+import { client, count, Event, Inbound, inboundAt, NO_TOPIC, nameOf, received, topicAt } from './state';
+import { findId, learn } from './topics';
+import { answer } from './transmit';
+
+/** Inbound.state */
+const FREE: u8 = 0;
+const AWAIT_PUBREL: u8 = 1;
+const RELEASED: u8 = 2;
+
+export function onRegister(): i32 {
+  const id = received.topicId;
+  if (id === TOPIC_ID_NONE || id === TOPIC_ID_RESERVED || !received.msgId) return ErrorCode.BadField;
+  const known = learn(id, received.data, received.dataBytes);
+  // "Not supported" ends the delivery of this topic, never that of the wildcard (6.10).
+  answer(PacketType.RegAck, known ? ReturnCode.Accepted : ReturnCode.NotSupported);
+  return ErrorCode.None;
+}
+
+export function onPublish(): i32 {
+  const qos = (received.flags & Flags.Qos) >> QOS_SHIFT;
+  if (qos === QOS_BITS_MINUS_ONE || (qos === 0) !== (received.msgId === 0)) return ErrorCode.BadField;
+  const type: TopicType = received.flags & Flags.TopicType;
+  const handle = findId(type, received.topicId);
+  if (handle < 0 && type !== TopicType.Short) {
+    count(Counter.Dropped);
+    answer(PacketType.PubAck, ReturnCode.InvalidTopicId);
+    return ErrorCode.None;
+  }
+  // Without room nothing is acknowledged: the gateway sends it again.
+  if (!hasRoom()) {
+    count(Counter.Dropped);
+    return ErrorCode.Full;
+  }
+  if (qos === 2) return onPublishQos2(handle);
+  deliver(handle, qos);
+  if (qos) answer(PacketType.PubAck, ReturnCode.Accepted);
+  return ErrorCode.None;
+}
+
+/** Delivered on its first arrival; its MsgId is kept until PUBREL, and a while longer against the radio's late copies. */
+function onPublishQos2(handle: i32): i32 {
+  const check = checksum(received.data, received.dataBytes);
+  const known = find(received.msgId);
+  if (known && isCopy(known, check)) {
+    count(Counter.Duplicates);
+  } else {
+    const record = known ? known : claim();
+    if (!record) {
+      count(Counter.Dropped);
+      return ErrorCode.Full;
+    }
+    record.msgId = <u16>received.msgId;
+    record.check = check;
+    record.state = AWAIT_PUBREL;
+    deliver(handle, 2);
+  }
+  answer(PacketType.PubRec, 0);
+  return ErrorCode.None;
+}
+
+/** An open handshake owns its MsgId; a completed one only for LATE_DUPLICATE_MS. */
+function isCopy(record: Inbound, check: u16): bool {
+  if (record.check !== check) return false;
+  return record.state === AWAIT_PUBREL || client.now - record.at < LATE_DUPLICATE_MS;
+}
+
+export function onPubRel(): i32 {
+  const record = find(received.msgId);
+  if (record && record.state === AWAIT_PUBREL) {
+    record.state = RELEASED;
+    record.at = client.now;
+  }
+  // PUBCOMP also where nothing is known: the gateway's PUBREL came twice.
+  answer(PacketType.PubComp, 0);
+  return ErrorCode.None;
+}
+
+function find(msgId: i32): Inbound | null {
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
+    const record = inboundAt(i);
+    if (record.state !== FREE && <i32>record.msgId === msgId) return record;
+  }
+  return null;
+}
+
+/** A free record, or the one released longest ago. */
+function claim(): Inbound | null {
+  let oldest: Inbound | null = null;
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
+    const record = inboundAt(i);
+    if (record.state === FREE) return record;
+    if (record.state === RELEASED && (!oldest || record.at - oldest.at < 0)) oldest = record;
+  }
+  return oldest;
+}
+
+/** A clean session has no open handshakes. */
+export function forgetInbound(): void {
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).state = FREE;
+}
+
+function deliver(handle: i32, qos: i32): void {
+  count(Counter.DeliveredQos0 + qos);
+  const event: Event = raise(EventKind.Message);
+  event.flags = <u8>received.flags;
+  event.topicId = <u16>received.topicId;
+  event.ticket = <u16>received.msgId;
+  event.data = received.data;
+  event.dataBytes = <u16>received.dataBytes;
+  if (handle < 0) {
+    // A short topic is its own name: the two octets before MsgId.
+    event.topic = <u8>NO_TOPIC;
+    event.name = received.data - 4;
+    event.nameBytes = 2;
+    return;
+  }
+  event.topic = <u8>handle;
+  event.name = nameOf(topicAt(handle));
+  event.nameBytes = topicAt(handle).nameBytes;
+}
+
+/** Fletcher's sum over the payload: order matters, 16 bits, no table. */
+function checksum(data: usize, bytes: i32): u16 {
+  let a: u32 = 1;
+  let b: u32 = <u32>bytes;
+  for (let i = 0; i < bytes; i++) {
+    a = (a + load<u8>(data + i)) & 0xff;
+    b = (b + a) & 0xff;
+  }
+  return <u16>((b << 8) | a);
+}

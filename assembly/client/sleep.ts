@@ -1,0 +1,56 @@
+// Sleeping clients (6.14): DISCONNECT with a duration, a sign of life before it is over, and whatever the gateway kept.
+import { ErrorCode } from '../protocol/error-code';
+import { EventKind } from '../protocol/event-kind';
+import { sendDisconnect, sendPing } from './connection';
+import { raise } from './events';
+import { alarm, owe, settle } from './exchange';
+import { T_RETRY_MS } from './limits';
+import { client, control, Link, Owed } from './state';
+
+/** Longest sleep, s: Duration has 16 bits. */
+const SLEEP_S_MAX: i32 = 65535;
+
+/**
+ * Goes to sleep for `durationS` seconds (1 to 65535), or changes the duration of a sleep. Event: Asleep. The client wakes
+ * up by itself when seven eighths are over, takes what the gateway kept, and sleeps again; `wake` does it earlier.
+ * Messages published meanwhile wait for `connect`.
+ */
+export function sleep(durationS: i32): i32 {
+  if (durationS < 1 || durationS > SLEEP_S_MAX) return ErrorCode.BadArgument;
+  if (client.link !== Link.Active && client.link !== Link.Asleep) return ErrorCode.WrongState;
+  client.sleepMs = durationS * 1000;
+  client.link = Link.FallingAsleep;
+  owe(control, Owed.Disconnect);
+  sendDisconnect();
+  return ErrorCode.None;
+}
+
+/** Asleep until seven eighths of the duration are over: the rest is for the tries that may be needed. */
+export function rest(): void {
+  settle(control);
+  client.link = Link.Asleep;
+  alarm(control, client.sleepMs - (client.sleepMs >> 3));
+  raise(EventKind.Asleep);
+}
+
+/** Asks for what the gateway has kept; the client sleeps again after PINGRESP. */
+export function wake(): i32 {
+  if (client.link !== Link.Asleep) return ErrorCode.WrongState;
+  client.link = Link.Awake;
+  owe(control, Owed.PingResp);
+  sendPing();
+  return ErrorCode.None;
+}
+
+/** Every message on the way to PINGRESP restarts T_retry (6.14). */
+export function stayAwake(): void {
+  if (client.link === Link.Awake) control.dueAt = client.now + T_RETRY_MS;
+}
+
+/** PINGRESP: of a sleeper the end of its delivery, else the sign of life that was asked for. */
+export function onPingResp(): i32 {
+  if (control.owed !== Owed.PingResp) return ErrorCode.Unexpected;
+  if (client.link === Link.Awake) rest();
+  else settle(control);
+  return ErrorCode.None;
+}

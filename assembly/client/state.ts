@@ -1,0 +1,287 @@
+// The state of a device: one contiguous region of linear memory, and nothing anywhere else. The regions below follow one
+// another in this order; each begins at a multiple of 8.
+import { Packet } from '../codec/packet';
+import { Cursor } from '../memory/cursor';
+import { CLIENT_ID_MAX } from '../protocol/flags';
+import {
+  Counter,
+  IMAGE_BYTES_AT,
+  IMAGE_COUNTERS_AT,
+  IMAGE_LAYOUT,
+  IMAGE_LAYOUT_AT,
+  IMAGE_MAGIC,
+  IMAGE_MAGIC_AT,
+} from '../protocol/image';
+import {
+  APP_BYTES,
+  EVENTS_MAX,
+  INBOUND_QOS2_MAX,
+  OUTBOUND_BYTES,
+  RX_BYTES,
+  TEXT_BYTES,
+  TOPIC_NAME_BYTES_MAX,
+  TOPICS_MAX,
+  TX_BYTES,
+  WILL_MESSAGE_BYTES_MAX,
+} from './limits';
+
+/** What stands between the client and its gateway; named by what is owed. */
+export const enum Link {
+  /** Nothing: the application has not connected, or has disconnected. */
+  Off = 0,
+  /** CONNACK, and the will dialogue before it. */
+  Connecting = 1,
+  /** Nothing: messages flow. */
+  Active = 2,
+  /** The gateway's DISCONNECT that answers ours. */
+  Disconnecting = 3,
+  /** The gateway's DISCONNECT that answers ours with a duration. */
+  FallingAsleep = 4,
+  /** Our next sign of life, before the duration is over. */
+  Asleep = 5,
+  /** PINGRESP, after everything the gateway has kept for us. */
+  Awake = 6,
+  /** Our next attempt to connect. */
+  Lost = 7,
+}
+
+/** What an exchange waits for. */
+export const enum Owed {
+  Nothing = 0,
+  ConnAck = 1,
+  PingResp = 2,
+  Disconnect = 3,
+  RegAck = 4,
+  SubAck = 5,
+  UnsubAck = 6,
+  PubAck = 7,
+  PubRec = 8,
+  PubComp = 9,
+  /** The end of T_WAIT after a congestion; then the exchange begins again. */
+  Wait = 10,
+  /** The moment to wake up or to connect again. */
+  Alarm = 11,
+}
+
+/** One request in flight. There are four, one a kind, because 1.2 allows one of each at a time (6.5, 6.6, 6.9). */
+@unmanaged
+export class Exchange {
+  owed: Owed;
+  retries: u8;
+  /** Handle of the topic it is about. */
+  topic: u8;
+  msgId: u16;
+  /** When to act if no answer comes. Means nothing while `owed` is Nothing. */
+  dueAt: i32;
+}
+
+/** Kinds of requests: one each may be in flight. */
+export const EXCHANGES_MAX: i32 = 4;
+
+/** A subscription as the application wants it and as the gateway knows it. */
+export const enum Sub {
+  None = 0,
+  Wanted = 1,
+  Held = 2,
+  Unwanted = 3,
+}
+
+/** Bits of Topic.marks. */
+export const enum Mark {
+  /** A wildcard filter: it never has an id. */
+  Wildcard = 1,
+  /** Registered by the gateway for a wildcard's sake; may make room for another. */
+  Borrowed = 2,
+}
+
+/** A topic or filter; its name of up to TOPIC_NAME_BYTES_MAX octets follows. The handle is the index in the table. */
+@unmanaged
+export class Topic {
+  /** TopicType + 1; 0 where the entry is free. */
+  kind: u8;
+  marks: u8;
+  sub: u8;
+  qos: u8;
+  /** Id, predefined id or short name; 0 while a normal topic has none. */
+  id: u16;
+  nameBytes: u8;
+}
+
+/** A QoS 2 message from the gateway. */
+@unmanaged
+export class Inbound {
+  msgId: u16;
+  /** Sum over the payload, to tell a late copy from a new message with an old id. */
+  check: u16;
+  /** 0 free, 1 PUBREL is owed, 2 released at `at`. */
+  state: u8;
+  at: i32;
+}
+
+/** What the application is told; see EventKind. */
+@unmanaged
+export class Event {
+  kind: u8;
+  flags: u8;
+  /** Handle, or NO_TOPIC. */
+  topic: u8;
+  code: u8;
+  /** Topic id as on the wire. */
+  topicId: u16;
+  /** Ticket of `publish`, or MsgId. */
+  ticket: u16;
+  name: usize;
+  data: usize;
+  nameBytes: u16;
+  dataBytes: u16;
+}
+
+/** No handle: a short topic that the application has not declared. */
+export const NO_TOPIC: i32 = 255;
+
+@unmanaged
+export class Client {
+  /** The time of the current call. */
+  now: i32;
+  /** When the last datagram left, and when the last good packet came from the gateway. */
+  sentAt: i32;
+  heardAt: i32;
+  /** When the application wants its `tick`. */
+  tickAt: i32;
+  random: u32;
+  keepAliveMs: i32;
+  sleepMs: i32;
+  link: Link;
+  /** Attempts to reconnect since the last session. */
+  attempts: u8;
+  /** The application wants a clean session, with every connection. */
+  clean: u8;
+  /** The CONNECT in progress wakes a sleeper: its session is alive and is kept. */
+  waking: u8;
+  /** The gateway may have forgotten us: register and subscribe anew after CONNACK. */
+  resync: u8;
+  /** The gateway has our will: a CONNECT need not hand it over again (6.3). */
+  willKnown: u8;
+  willFlags: u8;
+  /** Handle + 1; 0 for no will. */
+  willTopic: u8;
+  willMessageBytes: u8;
+  clientIdBytes: u8;
+  /** Events that wait, and the place of the first. */
+  events: u8;
+  eventFirst: u8;
+  /** Where the search for a borrowed topic's place begins. */
+  borrowAt: u8;
+  lastMsgId: u16;
+  /** Octets used in the outbound queue. */
+  outboundBytes: u16;
+  /** The head of the queue was sent before: DUP. */
+  headSent: u8;
+  /** Times the head's topic was registered anew because the gateway had forgotten it. */
+  headRenewals: u8;
+}
+
+// The memory map. Every size is a constant, so every address is one too. A topic's name begins behind its record.
+export const TOPIC_BYTES: usize = (offsetof<Topic>() + TOPIC_NAME_BYTES_MAX + 3) & ~3;
+const EXCHANGE_BYTES: usize = offsetof<Exchange>();
+const INBOUND_BYTES: usize = offsetof<Inbound>();
+const EVENT_BYTES: usize = offsetof<Event>();
+
+const HEADER: usize = 0;
+const CLIENT: usize = (HEADER + IMAGE_COUNTERS_AT + Counter.Count * 4 + 7) & ~7;
+const EXCHANGES: usize = (CLIENT + offsetof<Client>() + 7) & ~7;
+const CLIENT_ID: usize = (EXCHANGES + <usize>EXCHANGES_MAX * EXCHANGE_BYTES + 7) & ~7;
+const WILL_MESSAGE: usize = (CLIENT_ID + CLIENT_ID_MAX + 7) & ~7;
+const TOPICS: usize = (WILL_MESSAGE + WILL_MESSAGE_BYTES_MAX + 7) & ~7;
+const INBOUND: usize = (TOPICS + <usize>TOPICS_MAX * TOPIC_BYTES + 7) & ~7;
+const EVENTS: usize = (INBOUND + <usize>INBOUND_QOS2_MAX * INBOUND_BYTES + 7) & ~7;
+const OUTBOUND: usize = (EVENTS + <usize>EVENTS_MAX * EVENT_BYTES + 7) & ~7;
+const APP: usize = (OUTBOUND + OUTBOUND_BYTES + 7) & ~7;
+const TEXT: usize = (APP + APP_BYTES + 7) & ~7;
+const SCRATCH: usize = (TEXT + TEXT_BYTES + 7) & ~7; // what follows means nothing between two calls
+const PACKET_IN: usize = SCRATCH;
+const PACKET_OUT: usize = (PACKET_IN + offsetof<Packet>() + 7) & ~7;
+const CURSOR: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
+const RX: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const TX: usize = (RX + RX_BYTES + 7) & ~7;
+
+/** Octets of the whole state region. */
+export const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
+/** Where it begins. */
+export const IMAGE_AT: usize = memory.data(<i32>IMAGE_BYTES, 8);
+
+export const CLIENT_ID_AT: usize = IMAGE_AT + CLIENT_ID;
+export const WILL_MESSAGE_AT: usize = IMAGE_AT + WILL_MESSAGE;
+export const OUTBOUND_AT: usize = IMAGE_AT + OUTBOUND;
+export const APP_AT: usize = IMAGE_AT + APP;
+export const TEXT_AT: usize = IMAGE_AT + TEXT;
+export const RX_AT: usize = IMAGE_AT + RX;
+export const TX_AT: usize = IMAGE_AT + TX;
+
+export const client: Client = changetype<Client>(IMAGE_AT + CLIENT);
+/** CONNECT, DISCONNECT and PINGREQ: the first exchange. The others are about a session's contents. */
+export const control: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES);
+export const registering: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + EXCHANGE_BYTES);
+export const subscribing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 2 * EXCHANGE_BYTES);
+export const publishing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 3 * EXCHANGE_BYTES);
+/** The packet that arrived, the packet that is being sent, and the cursor for both. */
+export const received: Packet = changetype<Packet>(IMAGE_AT + PACKET_IN);
+export const sending: Packet = changetype<Packet>(IMAGE_AT + PACKET_OUT);
+export const cursor: Cursor = changetype<Cursor>(IMAGE_AT + CURSOR);
+
+export function exchangeAt(index: i32): Exchange {
+  return changetype<Exchange>(IMAGE_AT + EXCHANGES + <usize>index * EXCHANGE_BYTES);
+}
+
+export function topicAt(handle: i32): Topic {
+  return changetype<Topic>(IMAGE_AT + TOPICS + <usize>handle * TOPIC_BYTES);
+}
+
+/** Where a topic's name lies. */
+export function nameOf(topic: Topic): usize {
+  return changetype<usize>(topic) + offsetof<Topic>();
+}
+
+export function inboundAt(index: i32): Inbound {
+  return changetype<Inbound>(IMAGE_AT + INBOUND + <usize>index * INBOUND_BYTES);
+}
+
+export function eventAt(index: i32): Event {
+  return changetype<Event>(IMAGE_AT + EVENTS + <usize>index * EVENT_BYTES);
+}
+
+export function count(counter: Counter): void {
+  const at = IMAGE_AT + IMAGE_COUNTERS_AT + ((<usize>counter) << 2);
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/** Power-on: everything zero, then the header and what the seed decides. */
+export function resetState(now: i32, seed: i32): void {
+  memory.fill(IMAGE_AT, 0, IMAGE_BYTES);
+  store<u32>(IMAGE_AT, IMAGE_MAGIC, IMAGE_MAGIC_AT);
+  store<u32>(IMAGE_AT, IMAGE_LAYOUT, IMAGE_LAYOUT_AT);
+  store<u32>(IMAGE_AT, <u32>IMAGE_BYTES, IMAGE_BYTES_AT);
+  client.now = now;
+  client.random = <u32>seed * 0x9e3779b1 + 0x85ebca6b;
+  client.lastMsgId = <u16>random();
+}
+
+/** True where the region holds a state that this build understands. */
+export function isOurs(): bool {
+  return (
+    load<u32>(IMAGE_AT, IMAGE_MAGIC_AT) === IMAGE_MAGIC &&
+    load<u32>(IMAGE_AT, IMAGE_LAYOUT_AT) === IMAGE_LAYOUT &&
+    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES
+  );
+}
+
+/** 32 bits of xorshift (Marsaglia, 2003), seeded at power-on. For jitter and first ids, never for secrets. */
+export function random(): u32 {
+  let x = client.random;
+  if (!x) x = 1; // zero would stay zero
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
+  client.random = x;
+  return x;
+}

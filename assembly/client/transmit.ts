@@ -1,0 +1,36 @@
+// From a packet to the radio.
+import { send } from '../board';
+import { encode } from '../codec/encode';
+import { Counter } from '../protocol/image';
+import { PacketType } from '../protocol/packet-type';
+import { TX_BYTES } from './limits';
+import { client, count, cursor, received, sending, TX_AT } from './state';
+
+/**
+ * Sends one packet of these fields; those that its type does not have are ignored. A datagram the board does not take is
+ * a datagram lost: retries make up for it.
+ */
+export function transmit(type: PacketType, flags: i32, topicId: i32, msgId: i32, data: usize, bytes: i32): void {
+  sending.type = type;
+  sending.flags = flags;
+  sending.topicId = topicId;
+  sending.msgId = msgId;
+  sending.data = data;
+  sending.dataBytes = bytes;
+  const length = encode(sending, cursor, TX_AT, TX_BYTES);
+  client.sentAt = client.now;
+  count(length > 0 && send(TX_AT, length) >= 0 ? Counter.DatagramsOut : Counter.SendFailed);
+}
+
+/** Answers the packet received: its MsgId and TopicId come back, with a ReturnCode where the type has one. */
+export function answer(type: PacketType, code: i32): void {
+  sending.code = code;
+  transmit(type, 0, received.topicId, received.msgId, 0, 0);
+}
+
+/** The next MsgId: never 0, also on wrap (5.3.12). */
+export function nextMsgId(): u16 {
+  client.lastMsgId++;
+  if (!client.lastMsgId) client.lastMsgId = 1;
+  return client.lastMsgId;
+}

@@ -1,0 +1,44 @@
+// The state region of a module, as far as the outside may read it.
+//
+//  0        4        8        12       16
+// ┌────────┬────────┬────────┬────────┬──────────────────────┬─────────────────────────────┐
+// │ magic  │ layout │ bytes  │ 0      │ counters, u32 each   │ the client, its tables,     │
+// │ "thmb" │        │        │        │ in Counter's order   │ the application, buffers    │
+// └────────┴────────┴────────┴────────┴──────────────────────┴─────────────────────────────┘
+//  little-endian, like all of WASM's memory; `bytes` is the length of the whole region, header included.
+
+/** "thmb" in memory order. */
+export const IMAGE_MAGIC = 0x626d6874;
+/** Goes up whenever a field of the state moves or changes its meaning. */
+export const IMAGE_LAYOUT = 1;
+export const IMAGE_MAGIC_AT = 0;
+export const IMAGE_LAYOUT_AT = 4;
+export const IMAGE_BYTES_AT = 8;
+export const IMAGE_COUNTERS_AT = 16;
+
+/** The version of the module's contract: imports, exports and their meaning. */
+export const ABI_VERSION = 1;
+
+/** What a device counts, from power-on, wrapping at 2^32. */
+export const enum Counter {
+  DatagramsIn = 0,
+  DatagramsOut = 1,
+  /** Datagrams dropped because they were not MQTT-SN. */
+  Malformed = 2,
+  /** Good packets dropped because nothing waited for them. */
+  Unexpected = 3,
+  Retransmissions = 4,
+  /** Messages handed to the application, by QoS. */
+  DeliveredQos0 = 5,
+  DeliveredQos1 = 6,
+  DeliveredQos2 = 7,
+  /** QoS 2 messages that had been delivered before, answered and not delivered again. */
+  Duplicates = 8,
+  /** Messages not delivered: unknown topic id, or no room for the event. */
+  Dropped = 9,
+  /** Times the gateway was lost. */
+  Lost = 10,
+  /** Datagrams the board did not take. */
+  SendFailed = 11,
+  Count = 12,
+}

@@ -1,0 +1,34 @@
+// How much a device can hold: the defaults. A board or an application changes one with `--use THIMBLE_NAME=value` on the
+// compiler's command line, where NAME is the constant below without `_DEFAULT`. Every table of the client is sized here,
+// so the whole state is known at compile time.
+
+/** Topics and filters a device knows at once, its own and those that a gateway registers. 1 to 254. */
+export const TOPICS_MAX_DEFAULT = 12;
+/** Octets of the longest topic name or filter. 4 to 246, so that REGISTER fits a short packet; a multiple of 4 wastes nothing. */
+export const TOPIC_NAME_BYTES_MAX_DEFAULT = 56;
+/** Octets of the largest datagram received. At least 64, at most 65,535. */
+export const RX_BYTES_DEFAULT = 512;
+/** Octets of the largest datagram sent: payloads up to 9 less. At least 64, at most 65,535. */
+export const TX_BYTES_DEFAULT = 512;
+/** Octets for messages waiting to be sent or acknowledged, 6 of overhead a message. At least TX_BYTES. */
+export const OUTBOUND_BYTES_DEFAULT = 768;
+/** QoS 2 messages from the gateway that are remembered, open or just completed. 2 to 255. */
+export const INBOUND_QOS2_MAX_DEFAULT = 4;
+/** Events between two calls of `next()`. A power of two, 4 to 128. */
+export const EVENTS_MAX_DEFAULT = 8;
+/** Octets of the will message. 0 to 246. */
+export const WILL_MESSAGE_BYTES_MAX_DEFAULT = 32;
+/** Octets of state that an application keeps in the image, a multiple of 8. */
+export const APP_BYTES_DEFAULT = 128;
+/** T_retry, ms (7.2): 10 to 15 s on a slow radio. */
+export const T_RETRY_MS_DEFAULT = 10_000;
+/** N_retry (7.2): 3 to 5. */
+export const N_RETRY_DEFAULT = 5;
+/** T_WAIT, ms (7.2): more than 5 minutes. */
+export const T_WAIT_MS_DEFAULT = 301_000;
+/** The longest pause between two attempts to reconnect, ms. Pauses double from T_retry up to this, with jitter. */
+export const RECONNECT_MS_MAX_DEFAULT = 300_000;
+/** An identical QoS 2 PUBLISH within this time of its completion is a late copy of the radio's, ms. */
+export const LATE_DUPLICATE_MS_DEFAULT = 5_000;
+/** Octets of the buffer in which an application builds names and payloads. 0 where it builds none. */
+export const TEXT_BYTES_DEFAULT = 128;
