@@ -4,7 +4,8 @@
 // Order of things. Packets are answered at once (the broker itself puts off what is said to it in the middle of its
 // work), so that protocol state never lags. Events for the owner are queued and delivered one after another, never one
 // inside another, when the outermost call into this upstream or the broker's call into it is about to return. So an
-// owner may call any session from inside any event. It must only expect events before its own call returns.
+// owner may call any session from inside any event. It must only expect events before its own call returns. After `close` or `abort` an owner
+// hears nothing more of that session, not even the outcome of a request.
 import type { Message, Millis, Qos, Upstream, UpstreamEvents, UpstreamOptions, UpstreamSession } from '../ports.js';
 import type { Broker } from './broker.js';
 import type { Connection, Sink } from './connection.js';
@@ -33,8 +34,11 @@ export class BrokerUpstream implements Upstream {
 
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession {
     return this.events.after(() => {
-      const session = new ClientSession(options, events, this.events, this.recall(options));
-      session.forget = () => this.memory.delete(options.clientId);
+      const memory = this.recall(options);
+      const forget = (): void => {
+        if (this.memory.get(options.clientId) === memory) this.memory.delete(options.clientId);
+      };
+      const session = new ClientSession(options, events, this.events, memory, forget);
       session.connect(this.broker, this.peer, now);
       return session;
     });
@@ -59,11 +63,6 @@ class ClientMemory {
 
   get isEmpty(): boolean {
     return this.releasing.size === 0 && this.acknowledged.size === 0;
-  }
-
-  clear(): void {
-    this.releasing.clear();
-    this.acknowledged.clear();
   }
 }
 
@@ -117,15 +116,18 @@ class ClientSession implements UpstreamSession {
   /** Messages of QoS 1 and 2 that the owner has not acknowledged. */
   private unacknowledged = 0;
   private refusal: ConnackCode | undefined;
-  forget: () => void = () => {};
+  /** Identifiers that an earlier connection left unfinished. */
+  private readonly unfinished: readonly number[];
 
   constructor(
     private readonly options: UpstreamOptions,
     private readonly owner: UpstreamEvents,
     private readonly events: Events,
     private readonly memory: ClientMemory,
+    private readonly forget: () => void,
   ) {
     memory.owner = this;
+    this.unfinished = [...memory.releasing];
   }
 
   connect(broker: Broker, peer: unknown, now: Millis): void {
@@ -220,9 +222,12 @@ class ClientSession implements UpstreamSession {
       this.refusal = returnCode; // the close comes next
       return;
     }
-    if (!sessionPresent) this.memory.clear();
-    // What was begun before and never finished would make the broker take a new message of that identifier for an old.
-    for (const id of this.memory.releasing) this.reply('pubrel', id, now);
+    if (!sessionPresent) this.memory.acknowledged.clear();
+    for (const id of this.unfinished) {
+      // Unreleased, it would make the broker take a new message of that identifier for the old one.
+      if (sessionPresent) this.reply('pubrel', id, now);
+      else this.memory.releasing.delete(id);
+    }
     this.tell(() => this.owner.connected(sessionPresent, now));
   }
 
