@@ -61,11 +61,11 @@ export function powerOn(now: i32, seed: i32): void {
 
 /**
  * After an image was restored: deadlines keep their distance on the new clock. An image that is not ours is refused with
- * BadImage, and the device starts clean.
+ * BadImage and wiped; the board calls `start` then, as after power-on.
  */
 export function wakeImage(now: i32): i32 {
   if (!isOurs()) {
-    resetState(now, now);
+    resetState(now, 0);
     return ErrorCode.BadImage;
   }
   const shift = now - client.now;

@@ -5,6 +5,8 @@ import { encode as encodePacket } from '../codec/encode';
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
 
+export { __data_end, __heap_base } from './contract';
+
 /** Octets of the buffer: the largest packet of MQTT-SN and its encapsulation do not fit on purpose, 2 KiB do. */
 const BUFFER_BYTES: i32 = 2048;
 const PACKET = memory.data(offsetof<Packet>(), 8);

@@ -27,7 +27,7 @@ import { subscribe as subscribeTopic, unsubscribe as unsubscribeTopic } from '..
 import { declareId, declareName } from '../client/topics';
 import { TopicType } from '../protocol/flags';
 
-export { abi, image, imageBytes, rx, rxBytes } from './contract';
+export { __data_end, __heap_base, abi, image, imageBytes, rx, rxBytes } from './contract';
 
 export function start(now: i32, seed: i32): i32 {
   powerOn(now, seed);

@@ -1,0 +1,10 @@
+// What an application imports. It exports two functions: `setup(seed)`, called once at power-on, and `tick()`, called after
+// everything that happens, which returns the milliseconds until it wants to be called again at the latest.
+import * as client from './client/application';
+
+export { NEVER_MS } from './client/client';
+export { Event, NO_TOPIC } from './client/state';
+export { text } from './memory/text';
+export { ErrorCode } from './protocol/error-code';
+export { EventKind } from './protocol/event-kind';
+export { client };

@@ -1,0 +1,72 @@
+// thimble build: applications and modules to WebAssembly.
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { applicationTarget, type BuildReport, type BuildTarget, build, listTargets } from '../firmware/build.js';
+import { FirmwareError } from '../firmware/error.js';
+import { APPS_DIR } from '../firmware/paths.js';
+import { UsageError } from './failure.js';
+import { number, print, printJson, table } from './output.js';
+
+export interface BuildCommandOptions {
+  readonly out?: string;
+  readonly debug?: boolean;
+  readonly json?: boolean;
+  readonly use?: readonly string[];
+}
+
+/** `app`: a file, the name of an example or module, or nothing for all of the library's. */
+export async function runBuild(app: string | undefined, options: BuildCommandOptions): Promise<void> {
+  const limits = parseLimits(options.use ?? []);
+  const common = { limits, debug: options.debug === true };
+  const targets = selectTargets(app, options.out).map((target) => ({ ...target, ...common }));
+  const reports: BuildReport[] = [];
+  for (const target of targets) reports.push(await build(target));
+  if (options.json === true) printJson({ modules: reports });
+  else printReports(reports);
+}
+
+function selectTargets(app: string | undefined, out: string | undefined): BuildTarget[] {
+  if (app === undefined) {
+    if (out !== undefined)
+      throw new UsageError('ERR_USAGE_OUT', '--out needs an application: thimble build APP --out FILE');
+    return listTargets();
+  }
+  const known = listTargets().find((target) => target.name === app);
+  if (known !== undefined) return [{ ...known, out: out ?? known.out }];
+  if (!existsSync(app)) {
+    const names = listTargets().map((target) => target.name);
+    throw new FirmwareError('ERR_APP_NOT_FOUND', `no application "${app}": a file, or one of ${names.join(', ')}`);
+  }
+  return [applicationTarget(app, out ?? join('build', `${applicationTarget(app).name}.wasm`))];
+}
+
+/** NAME=VALUE pairs of --use. */
+function parseLimits(pairs: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const match = /^([A-Z0-9_]+)=(\d+)$/.exec(pair);
+      if (match === null) throw new FirmwareError('ERR_LIMIT', `--use ${pair}: NAME=NUMBER, such as TOPICS_MAX=24`);
+      return [match[1]!.replace(/^THIMBLE_/, ''), Number(match[2])];
+    }),
+  );
+}
+
+function printReports(reports: readonly BuildReport[]): void {
+  const rows = reports.map((r) => [
+    r.name,
+    number(r.wasmBytes),
+    number(r.stateBytes),
+    number(r.linearBytes),
+    relative(process.cwd(), r.out),
+  ]);
+  print(table(['module', 'wasm B', 'state B', 'linear memory B', 'file'], rows));
+}
+
+/** Where the module of an application is; builds it where it is missing. Used by `run` and `sim`. */
+export async function moduleFile(app: string): Promise<string> {
+  if (app.endsWith('.wasm')) return app;
+  const [target] = selectTargets(app, undefined);
+  const isLibrary = target!.application === undefined || target!.application.startsWith(APPS_DIR);
+  if (!isLibrary || !existsSync(target!.out)) await build(target!);
+  return target!.out;
+}

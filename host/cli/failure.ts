@@ -1,0 +1,58 @@
+// How a command ends badly: one message that says what, where and what is allowed, and an exit code by whose fault it is.
+
+/** Exit codes of every command. */
+export const enum Exit {
+  Done = 0,
+  Failed = 1,
+  /** Wrong usage: an option, a file or a port that cannot work. */
+  Usage = 2,
+  /** A promise of liveness broken. */
+  Liveness = 3,
+  /** A promise of safety broken. */
+  Safety = 4,
+}
+
+/** The caller can mend it. `code` is stable. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Codes whose cause is what the caller gave: they end with Exit.Usage, and without a stack. */
+const CALLERS = [
+  /^ERR_USAGE/,
+  /^ERR_SCENARIO/,
+  /^ERR_LINKS/,
+  /^ERR_SIM_OPTION/,
+  /^ERR_APP_NOT_FOUND/,
+  /^ERR_LIMIT$/,
+  /^ERR_MODULE_(LOAD|ABI|FORMAT)/,
+  /^(EADDRINUSE|EADDRNOTAVAIL|EACCES|ENOENT|EISDIR|ENOTDIR|ENOTFOUND)$/,
+];
+
+/** The exit code and the message that an error stands for. A stack is shown only for what should not happen. */
+export function explain(error: unknown): { exit: Exit; message: string } {
+  if (!(error instanceof Error)) return { exit: Exit.Failed, message: String(error) };
+  const code = (error as Error & { code?: unknown }).code;
+  if (typeof code !== 'string') return { exit: Exit.Failed, message: error.stack ?? error.message };
+  const exit = CALLERS.some((pattern) => pattern.test(code)) ? Exit.Usage : Exit.Failed;
+  return { exit, message: `${describeSystem(code, error)} [${code}]` };
+}
+
+/** Node's own words for the system's errors name neither the port nor a way out. */
+function describeSystem(code: string, error: Error): string {
+  const at = error as Error & { address?: string; port?: number; path?: string };
+  const place = at.port === undefined ? (at.path ?? '') : `${at.address ?? ''}:${at.port}`;
+  if (code === 'EADDRINUSE') return `${place} is in use by another program; choose another port, or 0 for a free one`;
+  if (code === 'EADDRNOTAVAIL') return `${place} is no address of this machine`;
+  if (code === 'EACCES') return `no permission for ${place}`;
+  if (code === 'ENOENT') return `no file ${place}`;
+  if (code === 'EISDIR') return `${place} is a folder, not a file`;
+  return error.message;
+}

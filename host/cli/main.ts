@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The command. Each subcommand is a file beside this one and is loaded when it is called.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { PACKAGE_ROOT } from '../firmware/paths.js';
+import { Exit, explain } from './failure.js';
+import { printError } from './output.js';
+
+const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
+
+const program = new Command('thimble')
+  .description('MQTT that fits in a thimble: build devices, simulate fleets, run the gateway and broker.')
+  .version(version)
+  .showHelpAfterError('(thimble COMMAND --help shows what is allowed)')
+  .configureHelp({ sortSubcommands: false })
+  .exitOverride();
+
+const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
+program
+  .command('build')
+  .description('compile an application (or all examples and modules) to WebAssembly, checked and measured')
+  .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
+  .option('--out FILE', 'where the module goes; default: build/APP.wasm')
+  .option('--use NAME=VALUE', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
+  .option('--debug', 'unoptimised, with names; default: off')
+  .option('--json', 'print one JSON document')
+  .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')
+  .action(async (app, options) => (await import('./build.js')).runBuild(app, options));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? Exit.Done : Exit.Usage;
+  } else {
+    const { exit, message } = explain(error);
+    printError(message);
+    process.exitCode = exit;
+  }
+}

@@ -1,0 +1,54 @@
+// What a command says. People read tables on stdout; with --json there is exactly one JSON document there. Logs and
+// progress go to stderr either way.
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+export const colours = pc;
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printError(text: string): void {
+  process.stderr.write(`${pc.red('thimble:')} ${text}\n`);
+}
+
+/** A table with a head; numbers stand right. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const isNumber = head.map(
+    (_, column) => rows.length > 0 && rows.every((row) => /^[-\d.,–—]*\d?( \S+)?$/.test(String(row[column]))),
+  );
+  const result = new Table({
+    head: head.map((h) => pc.bold(h)),
+    style: { head: [], border: [], compact: true },
+    colAligns: isNumber.map((n) => (n ? 'right' : 'left')),
+    chars: {
+      top: '',
+      'top-mid': '',
+      'top-left': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-mid': '',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '  ',
+      'left-mid': '',
+      mid: '',
+      'mid-mid': '',
+      right: '',
+      'right-mid': '',
+      middle: '  ',
+    },
+  });
+  for (const row of rows) result.push(row.map(String));
+  return result.toString();
+}
+
+/** 12345 as "12,345", the same on every machine. */
+export function number(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}

@@ -1,0 +1,72 @@
+// The device's side of the contract as the host calls it.
+import type { EventKind } from '../../assembly/protocol/index.js';
+
+/** The exports of a module that keeps the contract; modem modules have the client's verbs besides. */
+export interface ModuleExports extends Record<string, unknown> {
+  readonly memory: WebAssembly.Memory;
+  abi(): number;
+  image(): number;
+  imageBytes(): number;
+  rx(): number;
+  rxBytes(): number;
+  start(now: number, seed: number): number;
+  receive(bytes: number, now: number): number;
+  poll(now: number): number;
+  resume(now: number): number;
+}
+
+/** An event of a modem module; `name` and `data` are copies. */
+export interface DeviceEvent {
+  readonly kind: EventKind;
+  readonly flags: number;
+  /** Handle, or 255 for none. */
+  readonly topic: number;
+  readonly code: number;
+  readonly topicId: number;
+  readonly ticket: number;
+  readonly name: string;
+  readonly data: Uint8Array;
+}
+
+/** What a device is plugged into. */
+export interface Board {
+  /** Takes one datagram, valid only during the call. Returns the octets taken, or < 0. */
+  send(datagram: Uint8Array): number;
+  /** Of modem modules. */
+  event?(event: DeviceEvent): void;
+  /** Of debug builds: 0 error to 3 debug. */
+  log?(level: number, text: string): void;
+}
+
+/** Where an event's fields are; see assembly/modules/modem-mqttsn.ts. */
+const EVENT = {
+  kind: 0,
+  flags: 1,
+  topic: 2,
+  code: 3,
+  topicId: 4,
+  ticket: 6,
+  name: 8,
+  data: 12,
+  nameBytes: 16,
+  dataBytes: 18,
+};
+
+const decoder = new TextDecoder();
+
+/** Copies an event out of a module's memory. */
+export function readEvent(memory: ArrayBuffer, at: number): DeviceEvent {
+  const view = new DataView(memory, at);
+  const octets = (pointer: number, length: number): Uint8Array =>
+    new Uint8Array(memory, view.getUint32(pointer, true), view.getUint16(length, true)).slice();
+  return {
+    kind: view.getUint8(EVENT.kind) as EventKind,
+    flags: view.getUint8(EVENT.flags),
+    topic: view.getUint8(EVENT.topic),
+    code: view.getUint8(EVENT.code),
+    topicId: view.getUint16(EVENT.topicId, true),
+    ticket: view.getUint16(EVENT.ticket, true),
+    name: decoder.decode(octets(EVENT.name, EVENT.nameBytes)),
+    data: octets(EVENT.data, EVENT.dataBytes),
+  };
+}

@@ -1,0 +1,197 @@
+// A device on the host: a module, and a block of bytes that is all its state. Any number of devices share one instance of
+// the module; the one that is called has its image in linear memory, the others keep theirs aside.
+import { instantiateSync } from '@assemblyscript/loader';
+import {
+  ABI_VERSION,
+  type Counter,
+  ErrorCode,
+  IMAGE_BYTES_AT,
+  IMAGE_COUNTERS_AT,
+  IMAGE_LAYOUT,
+  IMAGE_LAYOUT_AT,
+  IMAGE_MAGIC,
+  IMAGE_MAGIC_AT,
+} from '../../assembly/protocol/index.js';
+import type { Millis } from '../ports.js';
+import { type Board, type ModuleExports, readEvent } from './abi.js';
+import { DeviceError } from './error.js';
+
+const CONTRACT_FUNCTIONS = ['abi', 'image', 'imageBytes', 'rx', 'rxBytes', 'start', 'receive', 'poll', 'resume'];
+/** What `poll` returns for "never" (assembly/client/client.ts). */
+const NEVER_MS = 0x7fffffff;
+
+/** A module, loaded once. `create` makes devices of it. */
+export class DeviceModule {
+  readonly imageAt: number;
+  readonly imageBytes: number;
+  readonly rxAt: number;
+  readonly rxBytes: number;
+  readonly exports: ModuleExports;
+  /** The device whose image is in memory. */
+  private current: Device | undefined;
+
+  /** `bytes`: the module. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI. */
+  constructor(bytes: Uint8Array, name = 'module') {
+    this.exports = instantiate(bytes, name, () => this.current);
+    const version = this.exports.abi();
+    if (version !== ABI_VERSION) {
+      throw new DeviceError('ERR_MODULE_ABI', `${name}: contract version ${version}, expected ${ABI_VERSION}`);
+    }
+    this.imageAt = this.exports.image();
+    this.imageBytes = this.exports.imageBytes();
+    this.rxAt = this.exports.rx();
+    this.rxBytes = this.exports.rxBytes();
+  }
+
+  create(board: Board): Device {
+    return new Device(this, board);
+  }
+
+  /** All of linear memory, for those who look at it from outside. */
+  get memory(): Uint8Array {
+    return new Uint8Array(this.exports.memory.buffer);
+  }
+
+  /** The state region as it lies in memory now. */
+  get region(): Uint8Array {
+    return new Uint8Array(this.exports.memory.buffer, this.imageAt, this.imageBytes);
+  }
+
+  /** Brings a device's image into memory, and puts the one that was there aside. */
+  bringIn(device: Device): void {
+    if (this.current === device) return;
+    this.current?.putAside(this.region);
+    device.takeUp(this.region);
+    this.current = device;
+  }
+}
+
+function instantiate(bytes: Uint8Array, name: string, current: () => Device | undefined): ModuleExports {
+  let memory: WebAssembly.Memory | undefined;
+  const octets = (at: number, length: number): Uint8Array => new Uint8Array(memory!.buffer, at, length);
+  const board = {
+    send: (at: number, length: number): number => current()!.board.send(octets(at, length)),
+    event: (_kind: number, at: number): void => current()!.board.event?.(readEvent(memory!.buffer, at)),
+    log: (level: number, at: number, length: number): void =>
+      current()!.board.log?.(level, new TextDecoder().decode(octets(at, length))),
+  };
+  let exports: Partial<ModuleExports>;
+  try {
+    exports = instantiateSync<ModuleExports>(bytes, { board }).exports;
+  } catch (error) {
+    throw new DeviceError('ERR_MODULE_LOAD', `${name} does not load: ${(error as Error).message}`);
+  }
+  const missing = CONTRACT_FUNCTIONS.filter((f) => typeof exports[f] !== 'function');
+  if (missing.length > 0 || !(exports.memory instanceof WebAssembly.Memory)) {
+    throw new DeviceError(
+      'ERR_MODULE_LOAD',
+      `${name} is no device: it does not export ${missing.join(', ') || 'memory'}`,
+    );
+  }
+  memory = exports.memory;
+  return exports as ModuleExports;
+}
+
+/** One device. Times are milliseconds of any clock; the device sees their low 32 bits. */
+export class Device {
+  /** The image while another device's is in memory. */
+  private aside: Uint8Array;
+
+  constructor(
+    readonly module: DeviceModule,
+    readonly board: Board,
+  ) {
+    this.aside = new Uint8Array(module.imageBytes);
+  }
+
+  putAside(region: Uint8Array): void {
+    this.aside.set(region);
+  }
+
+  takeUp(region: Uint8Array): void {
+    region.set(this.aside);
+  }
+
+  /** Power-on. `seed` is what differs between devices of a kind, such as a serial number (32 bits). */
+  start(now: Millis, seed: number): number {
+    return this.call('start', now | 0, seed | 0);
+  }
+
+  /** One datagram arrives. Returns 0, or an ErrorCode that says why it was dropped. */
+  receive(datagram: Uint8Array, now: Millis): number {
+    const { rxAt, rxBytes } = this.module;
+    this.module.bringIn(this);
+    // What is longer than the buffer would be cut by a real radio's driver, too; the length still tells.
+    this.module.memory.set(datagram.length > rxBytes ? datagram.subarray(0, rxBytes) : datagram, rxAt);
+    return this.module.exports.receive(datagram.length, now | 0);
+  }
+
+  /** Does what is due. Returns the milliseconds until it wants to be called again, Infinity for never. */
+  poll(now: Millis): Millis {
+    const ms = this.call('poll', now | 0);
+    return ms === NEVER_MS ? Number.POSITIVE_INFINITY : ms;
+  }
+
+  /** Calls a verb of a modem module with numbers; `octets`, where given, is put into the receive buffer first. */
+  call(verb: string, ...args: number[]): number {
+    this.module.bringIn(this);
+    const f = this.module.exports[verb];
+    if (typeof f !== 'function') throw new DeviceError('ERR_VERB', `the module has no verb ${verb}`);
+    return f(...args) as number;
+  }
+
+  /** Puts octets where verbs look for them. Returns their number. */
+  write(octets: Uint8Array): number {
+    this.module.bringIn(this);
+    if (octets.length > this.module.rxBytes) return ErrorCode.TooLong;
+    this.module.memory.set(octets, this.module.rxAt);
+    return octets.length;
+  }
+
+  /** The device as a block of bytes: a copy of its image. */
+  save(): Uint8Array {
+    this.module.bringIn(this);
+    return this.module.region.slice();
+  }
+
+  /** Continues from a saved image at `now`, whose deadlines keep their distance. Throws ERR_IMAGE and changes nothing. */
+  restore(image: Uint8Array, now: Millis): void {
+    this.load(image);
+    const result = this.call('resume', now | 0);
+    if (result < 0) throw new DeviceError('ERR_IMAGE', `the module refused the image (${result})`);
+  }
+
+  /** Takes over an image as it is, on the same clock. Throws ERR_IMAGE and changes nothing. */
+  load(image: Uint8Array): void {
+    checkImage(image, this.module.imageBytes);
+    this.module.bringIn(this);
+    this.module.region.set(image);
+  }
+
+  /** Another device in the same state, on another board. */
+  clone(board: Board): Device {
+    const twin = this.module.create(board);
+    twin.load(this.save());
+    return twin;
+  }
+
+  /** One of the device's counters. */
+  counter(counter: Counter): number {
+    this.module.bringIn(this);
+    const { memory, imageAt } = { memory: this.module.exports.memory, imageAt: this.module.imageAt };
+    return new DataView(memory.buffer).getUint32(imageAt + IMAGE_COUNTERS_AT + 4 * counter, true);
+  }
+}
+
+function checkImage(image: Uint8Array, bytes: number): void {
+  if (image.length !== bytes) {
+    throw new DeviceError('ERR_IMAGE', `the image has ${image.length} octets, the module's state ${bytes}`);
+  }
+  const view = new DataView(image.buffer, image.byteOffset, image.length);
+  if (view.getUint32(IMAGE_MAGIC_AT, true) !== IMAGE_MAGIC)
+    throw new DeviceError('ERR_IMAGE', 'not an image of a device');
+  const layout = view.getUint32(IMAGE_LAYOUT_AT, true);
+  if (layout !== IMAGE_LAYOUT || view.getUint32(IMAGE_BYTES_AT, true) !== bytes) {
+    throw new DeviceError('ERR_IMAGE', `the image has layout ${layout}, the module understands ${IMAGE_LAYOUT}`);
+  }
+}

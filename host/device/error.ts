@@ -1,0 +1,20 @@
+export type DeviceErrorCode =
+  /** The bytes are not a module, or not one that keeps the contract. */
+  | 'ERR_MODULE_LOAD'
+  /** The module was built for another version of the contract. */
+  | 'ERR_MODULE_ABI'
+  /** An image of another length, layout version or magic. */
+  | 'ERR_IMAGE'
+  /** A verb that the module does not export. */
+  | 'ERR_VERB';
+
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError';
+
+  constructor(
+    readonly code: DeviceErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,47 @@
+// The rules of a device module. They are what lets a runtime shrink its memory, what lets its state be saved as one block,
+// and what keeps it from meeting anything that a board does not have.
+import { FirmwareError } from './error.js';
+import { inspect } from './wasm.js';
+
+/** The contract's exports. Codec modules have none of them. */
+const CONTRACT = ['memory', 'abi', 'image', 'imageBytes', 'rx', 'rxBytes', 'start', 'receive', 'poll', 'resume'];
+/** What a module may import from `board`; `log` in debug builds only. */
+const BOARD_FUNCTIONS = ['send', 'event'];
+const BOARD_FUNCTIONS_DEBUG = [...BOARD_FUNCTIONS, 'log'];
+
+export interface CheckOptions {
+  /** Default: false. */
+  readonly debug?: boolean;
+  /** The module keeps the whole contract, not just the rules about memory. Default: true. */
+  readonly contract?: boolean;
+}
+
+/** Every rule that the module breaks, a sentence each; empty for a good one. */
+export function findBrokenRules(bytes: Uint8Array, options: CheckOptions = {}): string[] {
+  const facts = inspect(bytes);
+  const allowed = options.debug === true ? BOARD_FUNCTIONS_DEBUG : BOARD_FUNCTIONS;
+  const broken: string[] = [];
+  if (facts.mutableGlobals > 0) {
+    broken.push(`${facts.mutableGlobals} mutable global(s): state belongs into linear memory (client.state)`);
+  }
+  if (facts.hasStart) broken.push('a start section: initialise in setup(), and let top-level variables be constants');
+  for (const name of facts.memoryInstructions) {
+    broken.push(`memory.grow or memory.size in ${name}: there is no heap (join text with \`text\`, not with +)`);
+  }
+  for (const { module, name, kind } of facts.imports) {
+    if (module === 'board' && kind === 'function' && allowed.includes(name)) continue;
+    broken.push(`import ${module}.${name} (${kind}): only ${allowed.map((f) => `board.${f}`).join(', ')} exist`);
+  }
+  const exported = facts.exports.map((e) => e.name);
+  for (const name of options.contract === false ? ['memory'] : CONTRACT) {
+    if (!exported.includes(name)) broken.push(`no export ${name}`);
+  }
+  return broken;
+}
+
+/** Throws ERR_MODULE_RULES with every broken rule. */
+export function checkModule(bytes: Uint8Array, options: CheckOptions = {}): void {
+  const broken = findBrokenRules(bytes, options);
+  if (broken.length === 0) return;
+  throw new FirmwareError('ERR_MODULE_RULES', `the module breaks ${broken.length} rule(s):\n  ${broken.join('\n  ')}`);
+}

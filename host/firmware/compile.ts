@@ -1,0 +1,100 @@
+// From AssemblyScript to WebAssembly: the compiler with the package's asconfig.json, and an application put in the place
+// of assembly/apps/main.ts.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import * as limits from '../../assembly/protocol/limits.js';
+import { FirmwareError } from './error.js';
+import { MODULES_DIR, PACKAGE_ROOT } from './paths.js';
+
+export interface CompileOptions {
+  /** The application's file, or undefined for a module that is an entry point itself. */
+  readonly application?: string;
+  /** The entry point, relative to assembly/modules, without `.ts`; "application" for applications. */
+  readonly entry: string;
+  /** Limits other than the defaults: names of protocol/limits.ts without `_DEFAULT`. */
+  readonly limits?: Readonly<Record<string, number>>;
+  /** Unoptimised, with names. Default: false. */
+  readonly debug?: boolean;
+}
+
+/** What stands for the application in assembly/modules/application.ts. */
+const MAIN = join(PACKAGE_ROOT, 'assembly', 'apps', 'main.ts');
+const OUTPUT = 'out.wasm';
+
+/** Compiles one module. The result is not yet checked or linked. */
+export async function compile(options: CompileOptions): Promise<Uint8Array> {
+  const { default: asc } = await import('assemblyscript/asc');
+  const application = options.application === undefined ? undefined : resolve(options.application);
+  if (application !== undefined && !existsSync(application)) {
+    throw new FirmwareError('ERR_APP_NOT_FOUND', `no application at ${application}`);
+  }
+  let output: Uint8Array | undefined;
+  const result = await asc.main(argumentsFor(options), {
+    readFile: (name, base) => readSource(resolve(base, name), application),
+    writeFile: (name, contents) => {
+      if (name.endsWith(OUTPUT)) output = contents as Uint8Array;
+    },
+    listFiles: () => null,
+  });
+  if (result.error !== null || output === undefined) {
+    const said = result.stderr.toString().trim() || String(result.error?.message);
+    throw new FirmwareError('ERR_COMPILE', withRealName(said, application));
+  }
+  return output;
+}
+
+function argumentsFor(options: CompileOptions): string[] {
+  return [
+    relative(PACKAGE_ROOT, join(MODULES_DIR, `${options.entry}.ts`))
+      .split(sep)
+      .join('/'),
+    '--baseDir',
+    PACKAGE_ROOT,
+    '--config',
+    'asconfig.json',
+    '--target',
+    options.debug === true ? 'debug' : 'release',
+    '--outFile',
+    OUTPUT,
+    ...useLimits(options.limits ?? {}),
+  ];
+}
+
+/** `{ TOPICS_MAX: 24 }` becomes `--use THIMBLE_TOPICS_MAX=24`. */
+function useLimits(chosen: Readonly<Record<string, number>>): string[] {
+  const known = Object.keys(limits).map((name) => name.replace(/_DEFAULT$/, ''));
+  return Object.entries(chosen).flatMap(([name, value]) => {
+    if (!known.includes(name)) {
+      throw new FirmwareError('ERR_LIMIT', `no limit is called ${name}; there are ${known.join(', ')}`);
+    }
+    if (!Number.isInteger(value)) throw new FirmwareError('ERR_LIMIT', `limit ${name}: a whole number, not ${value}`);
+    return ['--use', `THIMBLE_${name}=${value}`];
+  });
+}
+
+/** The application stands in for main.ts; its relative imports, and those of "thimble", lead where they should. */
+function readSource(path: string, application: string | undefined): string | null {
+  if (application !== undefined) {
+    if (path === MAIN) return readApplication(application);
+  }
+  return existsSync(path) ? readFileSync(path, 'utf8') : null;
+}
+
+/** Imports are rewritten to paths that hold from assembly/apps/: `thimble` is the library, `./x` is beside the application. */
+function readApplication(application: string): string {
+  const from = dirname(MAIN);
+  return readFileSync(application, 'utf8').replace(
+    /(\bfrom\s*)(['"])(thimble|\.{1,2}\/[^'"]+)\2/g,
+    (_all, keyword: string, quote: string, target: string) => {
+      const file =
+        target === 'thimble' ? join(PACKAGE_ROOT, 'assembly', 'index') : resolve(dirname(application), target);
+      const path = relative(from, file).split(sep).join('/');
+      return `${keyword}${quote}${path.startsWith('.') ? path : `./${path}`}${quote}`;
+    },
+  );
+}
+
+function withRealName(said: string, application: string | undefined): string {
+  if (application === undefined) return said;
+  return said.replaceAll('assembly/apps/main.ts', relative(process.cwd(), application));
+}

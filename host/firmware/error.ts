@@ -1,0 +1,24 @@
+// What can go wrong between a source file and a module on a board.
+
+export type FirmwareErrorCode =
+  /** The application's file does not exist. */
+  | 'ERR_APP_NOT_FOUND'
+  /** The compiler refused it; the message holds what the compiler said. */
+  | 'ERR_COMPILE'
+  /** The bytes are not a WebAssembly module. */
+  | 'ERR_MODULE_FORMAT'
+  /** The module breaks the device's rules; the message lists them. */
+  | 'ERR_MODULE_RULES'
+  /** A limit (`--use`) that does not exist, or is not a number. */
+  | 'ERR_LIMIT';
+
+export class FirmwareError extends Error {
+  override readonly name = 'FirmwareError';
+
+  constructor(
+    readonly code: FirmwareErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
