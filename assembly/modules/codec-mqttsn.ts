@@ -5,7 +5,8 @@ import { encode as encodePacket } from '../codec/encode';
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
 
-export { __data_end, __heap_base } from './contract';
+// Where static data end: the compiler knows, and the link step says it the way runtimes want it.
+export { __data_end, __heap_base };
 
 /** Octets of the buffer: the largest packet of MQTT-SN and its encapsulation do not fit on purpose, 2 KiB do. */
 const BUFFER_BYTES: i32 = 2048;

@@ -3,9 +3,6 @@ import { RX_BYTES } from '../client/limits';
 import { IMAGE_AT, IMAGE_BYTES, RX_AT } from '../client/state';
 import { ABI_VERSION } from '../protocol/image';
 
-// Where static data end; the link step gives both their final values.
-export type { __data_end, __heap_base };
-
 /** The version of the contract. */
 export function abi(): i32 {
   return ABI_VERSION;

@@ -27,7 +27,9 @@ import { subscribe as subscribeTopic, unsubscribe as unsubscribeTopic } from '..
 import { declareId, declareName } from '../client/topics';
 import { TopicType } from '../protocol/flags';
 
-export { __data_end, __heap_base, abi, image, imageBytes, rx, rxBytes } from './contract';
+export { abi, image, imageBytes, rx, rxBytes } from './contract';
+// Where static data end: the compiler knows, and the link step says it the way runtimes want it.
+export { __data_end, __heap_base };
 
 export function start(now: i32, seed: i32): i32 {
   powerOn(now, seed);
