@@ -1,0 +1,82 @@
+// What a gateway counts. All start at 0 and only grow.
+
+export interface Counters {
+  datagramsIn: number;
+  datagramsOut: number;
+  /** Datagrams that are no packet, or a packet that breaks a rule of its own (MsgId 0 with QoS 1, nested encapsulation). */
+  malformed: number;
+  /** Packets from an address without a session; answered with DISCONNECT. */
+  unknownSender: number;
+  /** Packets that make no sense from this client at this time; ignored. */
+  unexpected: number;
+  connects: number;
+  /** CONNECTs answered with anything but "accepted". */
+  connectsRefused: number;
+  disconnects: number;
+  /** Clients that fell silent: the broker publishes their will. */
+  clientsLost: number;
+  /** Sessions whose broker went away. */
+  upstreamsLost: number;
+  /** Remembered sessions that made room for a new one. */
+  sessionsForgotten: number;
+  publishesInQosMinus1: number;
+  publishesInQos0: number;
+  publishesInQos1: number;
+  publishesInQos2: number;
+  publishesOutQos0: number;
+  publishesOutQos1: number;
+  publishesOutQos2: number;
+  /** Packets that the gateway sent again because no answer came. */
+  retransmissions: number;
+  /** Exact copies of a request, answered again but not executed again. */
+  lateDuplicates: number;
+  /** PUBLISHes from clients whose topic id means nothing. */
+  unknownTopicIds: number;
+  /** Requests answered with "congestion". */
+  congested: number;
+  /** QoS -1 that could not be passed on. */
+  droppedQosMinus1: number;
+  /** Messages for clients: larger than `maxPacketBytes`, or a topic longer than `topicBytesMax`. */
+  droppedTooLong: number;
+  /** Messages for clients: no room in the buffer. */
+  droppedBufferFull: number;
+  /** Messages for clients: the client refused them or their topic. */
+  droppedRejected: number;
+  /** Messages for clients: all topic ids are taken. */
+  droppedNoTopicId: number;
+  /** Messages with QoS 1 or 2 that the buffer had no room for and that the broker was left to hold. */
+  leftWithBroker: number;
+}
+
+export function newCounters(): Counters {
+  return {
+    datagramsIn: 0,
+    datagramsOut: 0,
+    malformed: 0,
+    unknownSender: 0,
+    unexpected: 0,
+    connects: 0,
+    connectsRefused: 0,
+    disconnects: 0,
+    clientsLost: 0,
+    upstreamsLost: 0,
+    sessionsForgotten: 0,
+    publishesInQosMinus1: 0,
+    publishesInQos0: 0,
+    publishesInQos1: 0,
+    publishesInQos2: 0,
+    publishesOutQos0: 0,
+    publishesOutQos1: 0,
+    publishesOutQos2: 0,
+    retransmissions: 0,
+    lateDuplicates: 0,
+    unknownTopicIds: 0,
+    congested: 0,
+    droppedQosMinus1: 0,
+    droppedTooLong: 0,
+    droppedBufferFull: 0,
+    droppedRejected: 0,
+    droppedNoTopicId: 0,
+    leftWithBroker: 0,
+  };
+}

@@ -1,0 +1,138 @@
+// One client as the gateway remembers it. What it may do next depends on `state`; everything else here outlives a
+// disconnection if the client asked for that (CleanSession=0).
+import { TopicType } from '../../assembly/protocol/index.js';
+import type { Timer } from '../core/timer-queue.js';
+import type { Message, Millis, Qos } from '../ports.js';
+import type { Packet, PublishTopic } from '../wire/index.js';
+import { nameBytes } from '../wire/index.js';
+import type { Core, Job } from './core.js';
+import type { DeliveryOwner } from './delivery.js';
+import { Delivery } from './delivery.js';
+import type { Peer } from './peer.js';
+import { RecentRequests } from './recent-requests.js';
+import { TopicTable } from './topic-table.js';
+import type { UpstreamLink } from './upstream-link.js';
+
+/** Figure 4 of 6.14, with the time before CONNACK as a state of its own. Disconnected and lost are both `Offline`. */
+export const enum SessionState {
+  Offline,
+  /** The broker has been asked; CONNACK is owed. */
+  Connecting,
+  Active,
+  Asleep,
+  /** Asked for its messages: PINGRESP is owed after the last. */
+  Awake,
+}
+
+/** A short topic name is exactly two octets (5.3.12). */
+const SHORT_NAME_BYTES = 2;
+
+export interface Subscription {
+  readonly qos: Qos;
+  /** How the client named the topic: messages for it are named in the same way. */
+  readonly kind: TopicType;
+}
+
+/** A QoS 2 PUBLISH of the client that waits for its PUBREL. */
+export interface InboundQos2 {
+  readonly fingerprint: number;
+  /** The broker has it, and PUBREC was sent. */
+  taken: boolean;
+}
+
+/** The CONNECT that a session rests on. */
+export interface ConnectedBy {
+  readonly fingerprint: number;
+  readonly peerKey: string;
+  readonly will: boolean;
+  /** When CONNACK was sent. */
+  at: Millis;
+}
+
+/** What a session reports to whoever looks after all of them. */
+export interface SessionEvents {
+  unreachable(session: ClientSession, now: Millis): void;
+  paused(session: ClientSession, now: Millis): void;
+  drained(session: ClientSession, now: Millis): void;
+}
+
+export class ClientSession implements DeliveryOwner {
+  state: SessionState = SessionState.Offline;
+  peer: Peer | undefined;
+  clean = true;
+  /** 0: not supervised. */
+  keepAliveMs = 0;
+  /** As of the DISCONNECT that announced it. */
+  sleepMs = 0;
+  lastHeard: Millis = 0;
+  aliveTimer: Timer<Job> | undefined;
+  connectedBy: ConnectedBy | undefined;
+
+  will: Message | undefined;
+  readonly topics: TopicTable;
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly delivery: Delivery;
+
+  /** QoS 1 PUBLISHes that the broker has not taken yet, by fingerprint. */
+  readonly pendingQos1 = new Set<number>();
+  readonly qos2 = new Map<number, InboundQos2>();
+  readonly recent: RecentRequests;
+
+  link: UpstreamLink | undefined;
+  /** To be sent once the broker has the session open: what a will update is answered with. */
+  owed: Packet | undefined;
+  /** The broker session is to be opened anew as soon as no request is pending there. */
+  reopen = false;
+
+  constructor(
+    private readonly core: Core,
+    readonly clientId: string,
+    private readonly events: SessionEvents,
+  ) {
+    this.topics = new TopicTable(core.config.topicsMax);
+    this.recent = new RecentRequests(core.config.recentMax, core.config.lateDuplicateMs);
+    this.delivery = new Delivery(core, this);
+  }
+
+  send(packet: Packet): void {
+    if (this.peer !== undefined) this.core.outlet.send(this.peer, packet);
+  }
+
+  /**
+   * In the words in which the client subscribed to exactly this topic; where it subscribed by wildcards, in those that
+   * need no REGISTER: a predefined id, then a short name (6.9).
+   */
+  publishTopic(name: string): PublishTopic | undefined {
+    const kind = this.subscriptions.get(name)?.kind;
+    if (kind !== TopicType.Normal) {
+      const id = kind === TopicType.Short ? undefined : this.core.predefined.idOf(this.clientId, name);
+      if (id !== undefined) return { kind: TopicType.Predefined, id };
+      if (nameBytes(name) === SHORT_NAME_BYTES) return { kind: TopicType.Short, name };
+    }
+    const id = this.topics.knownIdOf(name);
+    return id === undefined ? undefined : { kind: TopicType.Normal, id };
+  }
+
+  /** The name that the client means in a PUBLISH. */
+  nameOf(topic: PublishTopic): string | undefined {
+    if (topic.kind === TopicType.Short) return topic.name;
+    if (topic.kind === TopicType.Predefined) return this.core.predefined.nameOf(this.clientId, topic.id);
+    return this.topics.nameOf(topic.id);
+  }
+
+  brokerKeeps(): boolean {
+    return this.link !== undefined && !this.link.options.clean;
+  }
+
+  unreachable(now: Millis): void {
+    this.events.unreachable(this, now);
+  }
+
+  paused(now: Millis): void {
+    this.events.paused(this, now);
+  }
+
+  drained(now: Millis): void {
+    this.events.drained(this, now);
+  }
+}

@@ -1,0 +1,293 @@
+// All sessions: who is where, how a session begins and ends, and its session with the broker.
+import { PacketType, ReturnCode } from '../../assembly/protocol/index.js';
+import type { Message, Millis } from '../ports.js';
+import type { Packet } from '../wire/index.js';
+import type { Core } from './core.js';
+import { sameWill } from './message.js';
+import type { Peer } from './peer.js';
+import type { SessionEvents } from './session.js';
+import { ClientSession, SessionState } from './session.js';
+import { withTolerance } from './tolerance.js';
+import { UpstreamLink } from './upstream-link.js';
+
+/** A CONNECT whose dialog is complete. */
+export interface ConnectRequest {
+  readonly peer: Peer;
+  readonly clientId: string;
+  readonly clean: boolean;
+  readonly keepAliveMs: number;
+  /** `keep` when the client did not ask to be asked (Will=0); undefined deletes it. */
+  readonly will: Message | undefined | 'keep';
+  readonly fingerprint: number;
+}
+
+export class Sessions implements SessionEvents {
+  private readonly byClientId = new Map<string, ClientSession>();
+  private readonly byPeer = new Map<string, ClientSession>();
+  /** Remembered sessions, the one longest offline first. */
+  private readonly offline = new Set<ClientSession>();
+
+  constructor(private readonly core: Core) {}
+
+  get size(): number {
+    return this.byClientId.size;
+  }
+
+  find(clientId: string): ClientSession | undefined {
+    return this.byClientId.get(clientId);
+  }
+
+  at(peer: Peer): ClientSession | undefined {
+    return this.byPeer.get(peer.key);
+  }
+
+  all(): Iterable<ClientSession> {
+    return this.byClientId.values();
+  }
+
+  /** Carries out a CONNECT (6.2, 6.3). CONNACK follows when the broker has agreed. */
+  accept(request: ConnectRequest, now: Millis): void {
+    const other = this.at(request.peer);
+    // A device was given a new name. Who had the address before will not be heard again.
+    if (other !== undefined && other.clientId !== request.clientId) this.lose(other, 'address-taken', now);
+    if (request.clean) this.forget(request.clientId, now);
+    const session = this.find(request.clientId) ?? this.create(request.clientId, now);
+    if (session === undefined) {
+      this.refuse(request.peer, ReturnCode.Congestion);
+      return;
+    }
+    this.move(session, request.peer);
+    session.clean = request.clean;
+    session.keepAliveMs = request.keepAliveMs;
+    // CleanSession=0 and Will=0: the will stays as it was (6.3).
+    if (request.will !== 'keep' && !sameWill(session.will, request.will)) session.will = request.will;
+    // A copy of the CONNECT from before the sleep may have been made by the network: see `Sleep.onPing`.
+    if (!this.mayBeCopy(session, request, now)) session.sleepMs = 0;
+    session.connectedBy = {
+      fingerprint: request.fingerprint,
+      peerKey: request.peer.key,
+      will: request.will !== 'keep',
+      at: now,
+    };
+    session.owed = undefined;
+    session.lastHeard = now;
+    session.delivery.suspend();
+    session.state = SessionState.Connecting;
+    const { link } = session;
+    // The session with the broker goes on if a new one would be no different.
+    const usable = link?.isConnected === true && link.options.clean === session.clean;
+    if (usable && link.options.will === session.will) this.activate(session, now);
+    else this.openLink(session, now);
+  }
+
+  refuse(peer: Peer, returnCode: ReturnCode): void {
+    this.core.counters.connectsRefused++;
+    this.core.outlet.send(peer, { type: PacketType.ConnAck, returnCode });
+  }
+
+  /** The client has a new address (6.14, 5.4.21). */
+  move(session: ClientSession, peer: Peer): void {
+    if (session.peer !== undefined && this.byPeer.get(session.peer.key) === session) {
+      this.byPeer.delete(session.peer.key);
+    }
+    session.peer = peer;
+    this.byPeer.set(peer.key, session);
+    this.offline.delete(session);
+  }
+
+  /** Starts supervision anew after a change of state: keep-alive, or the sleep that was announced, each with tolerance. */
+  supervise(session: ClientSession, now: Millis): void {
+    this.core.cancel(session.aliveTimer);
+    session.aliveTimer = undefined;
+    const promisedMs = session.state === SessionState.Active ? session.keepAliveMs : session.sleepMs;
+    if (promisedMs === 0) return; // Duration 0 in CONNECT: no supervision
+    const silenceMsMax = withTolerance(promisedMs);
+    const check = (at: Millis): void => {
+      const dueMs = session.lastHeard + silenceMsMax;
+      if (at < dueMs) session.aliveTimer = this.core.at(dueMs, check);
+      else this.lose(session, 'silent', at);
+    };
+    session.aliveTimer = this.core.at(Math.max(now, session.lastHeard + silenceMsMax), check);
+  }
+
+  /** The client said goodbye: its will is not published. */
+  disconnect(session: ClientSession, now: Millis): void {
+    this.core.counters.disconnects++;
+    session.send({ type: PacketType.Disconnect, duration: undefined });
+    session.link?.close(now);
+    this.goOffline(session);
+  }
+
+  /** The client fell silent: the broker publishes its will. */
+  lose(session: ClientSession, reason: string, now: Millis): void {
+    this.core.counters.clientsLost++;
+    this.core.log('info', 'client-lost', { clientId: session.clientId, reason });
+    session.link?.abort(now);
+    this.goOffline(session);
+  }
+
+  /** Opens the broker session anew with the will and CleanSession of now, as soon as it is quiet there. */
+  requestReopen(session: ClientSession, now: Millis): void {
+    session.reopen = true;
+    this.reopenIfQuiet(session, now);
+  }
+
+  stop(now: Millis): void {
+    for (const session of [...this.byClientId.values()]) {
+      if (session.state !== SessionState.Offline) this.disconnect(session, now);
+    }
+  }
+
+  unreachable(session: ClientSession, now: Millis): void {
+    // An awake client gives up, too, and sleeps on (6.14). It is lost only when its sleep is over.
+    if (session.state === SessionState.Awake) this.fallAsleep(session, now);
+    else this.lose(session, 'unreachable', now);
+  }
+
+  paused(session: ClientSession, now: Millis): void {
+    if (session.state === SessionState.Awake) this.answerPing(session, now);
+  }
+
+  drained(session: ClientSession, now: Millis): void {
+    if (session.delivery.owed) {
+      this.requestReopen(session, now);
+      if (session.delivery.waiting > 0) return;
+    }
+    if (session.state === SessionState.Awake) this.answerPing(session, now);
+  }
+
+  /** Asleep, or asleep again; supervision starts from now (6.14). */
+  fallAsleep(session: ClientSession, now: Millis): void {
+    session.delivery.suspend();
+    session.state = SessionState.Asleep;
+    session.lastHeard = now;
+    this.supervise(session, now);
+  }
+
+  private answerPing(session: ClientSession, now: Millis): void {
+    session.send({ type: PacketType.PingResp });
+    this.fallAsleep(session, now);
+  }
+
+  private mayBeCopy(session: ClientSession, request: ConnectRequest, now: Millis): boolean {
+    const by = session.connectedBy;
+    if (session.state !== SessionState.Asleep || by === undefined) return false;
+    const same = by.fingerprint === request.fingerprint && by.peerKey === request.peer.key;
+    return same && now - by.at <= this.core.config.lateDuplicateMs;
+  }
+
+  private activate(session: ClientSession, now: Millis): void {
+    this.core.counters.connects++;
+    session.state = SessionState.Active;
+    session.lastHeard = now;
+    if (session.connectedBy !== undefined) session.connectedBy.at = now;
+    this.supervise(session, now);
+    session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
+    session.delivery.resume(now);
+  }
+
+  private create(clientId: string, now: Millis): ClientSession | undefined {
+    if (this.byClientId.size >= this.core.config.sessionsMax) {
+      const [oldest] = this.offline;
+      if (oldest === undefined) return undefined;
+      this.core.counters.sessionsForgotten++;
+      this.forget(oldest.clientId, now);
+    }
+    const session = new ClientSession(this.core, clientId, this);
+    this.byClientId.set(clientId, session);
+    return session;
+  }
+
+  /** Wipes a session. The client is there or on its way, so no will is published. */
+  private forget(clientId: string, now: Millis): void {
+    const session = this.find(clientId);
+    if (session === undefined) return;
+    session.link?.close(now);
+    session.clean = true;
+    this.goOffline(session);
+  }
+
+  private goOffline(session: ClientSession): void {
+    session.state = SessionState.Offline;
+    session.delivery.suspend();
+    this.linkOver(session);
+    this.core.cancel(session.aliveTimer);
+    session.aliveTimer = undefined;
+    session.owed = undefined;
+    session.reopen = false;
+    if (session.peer !== undefined) this.byPeer.delete(session.peer.key);
+    session.peer = undefined;
+    if (session.clean) {
+      this.byClientId.delete(session.clientId);
+      this.offline.delete(session);
+    } else this.offline.add(session);
+  }
+
+  /** Answers of the broker that were to come will not come. */
+  private linkOver(session: ClientSession): void {
+    session.link = undefined;
+    session.delivery.upstreamOver();
+    session.pendingQos1.clear();
+    // The client will send it again; whether the broker had taken it is not known, and losing it would be worse.
+    for (const [msgId, { taken }] of session.qos2) if (!taken) session.qos2.delete(msgId);
+    session.recent.forgetUnanswered();
+  }
+
+  private openLink(session: ClientSession, now: Millis): void {
+    session.link?.close(now);
+    this.linkOver(session);
+    session.reopen = false;
+    const { clientId, clean, will } = session;
+    const options = will === undefined ? { clientId, clean } : { clientId, clean, will };
+    const link = new UpstreamLink(options, {
+      connected: (present, at) => this.onConnected(session, present, at),
+      message: (message, acknowledge, at) => session.delivery.enqueue(message, acknowledge, at),
+      closed: (reason, at) => this.onClosed(session, reason, at),
+      idle: (at) => this.reopenIfQuiet(session, at),
+    });
+    session.link = link;
+    if (session.state === SessionState.Connecting) {
+      this.core.cancel(session.aliveTimer);
+      session.aliveTimer = this.core.at(now + this.core.config.upstreamTimeoutMs, (at) => {
+        link.abort(at);
+        this.onClosed(session, 'timeout', at);
+      });
+    }
+    link.start(this.core.upstream, now);
+  }
+
+  private onConnected(session: ClientSession, sessionPresent: boolean, now: Millis): void {
+    session.delivery.upstreamBack(sessionPresent);
+    if (!sessionPresent) this.subscribeAgain(session, now);
+    if (session.state === SessionState.Connecting) this.activate(session, now);
+    if (session.owed !== undefined) session.send(session.owed);
+    session.owed = undefined;
+  }
+
+  /** The client believes in its subscriptions; a broker that has lost them, or a session opened anew, is told. */
+  private subscribeAgain(session: ClientSession, now: Millis): void {
+    for (const [filter, { qos }] of session.subscriptions) {
+      session.link?.subscribe(filter, qos, now, (granted) => {
+        if (granted !== undefined) return;
+        session.subscriptions.delete(filter);
+        this.core.log('warn', 'subscription-lost', { clientId: session.clientId, filter });
+      });
+    }
+  }
+
+  private reopenIfQuiet(session: ClientSession, now: Millis): void {
+    if (session.reopen && session.link !== undefined && session.link.pending === 0) this.openLink(session, now);
+  }
+
+  private onClosed(session: ClientSession, reason: string, now: Millis): void {
+    this.core.counters.upstreamsLost++;
+    this.core.log('warn', 'upstream-closed', { clientId: session.clientId, reason, at: now });
+    const packet: Packet =
+      session.state === SessionState.Connecting
+        ? { type: PacketType.ConnAck, returnCode: ReturnCode.Congestion }
+        : { type: PacketType.Disconnect, duration: undefined };
+    if (session.state === SessionState.Connecting) this.core.counters.connectsRefused++;
+    session.send(packet);
+    this.goOffline(session);
+  }
+}
