@@ -6,6 +6,7 @@ import { decode, encode } from './codec.js';
 import type { Connection } from './connection.js';
 import type { CloseReason } from './errors.js';
 import { FrameSplitter } from './frames.js';
+import { PacketType, packetTypeOf } from './wellformed.js';
 
 /** The network's side of a connection. Must not throw. */
 export interface ByteSink {
@@ -30,6 +31,7 @@ export const PACKET_BYTES_MAX_DEFAULT = 1024 * 1024;
 export class PacketStream {
   private readonly frames: FrameSplitter;
   private readonly connection: Connection;
+  private hasBegun = false;
 
   constructor(broker: Broker, sink: ByteSink, now: Millis, options: Partial<StreamOptions> = {}) {
     this.frames = new FrameSplitter(options.packetBytesMax ?? PACKET_BYTES_MAX_DEFAULT);
@@ -51,7 +53,13 @@ export class PacketStream {
 
   /** Bytes from the client, in any pieces. They are the caller's again when this returns. */
   receive(bytes: Uint8Array, now: Millis): void {
-    if (this.connection.isClosed) return;
+    if (this.connection.isClosed || bytes.length === 0) return;
+    if (!this.hasBegun && packetTypeOf(bytes[0]!) !== PacketType.Connect) {
+      // Whatever it is, there is no need to wait for its end [MQTT-3.1.0-1].
+      this.connection.abandon('malformed', 'no-connect', now);
+      return;
+    }
+    this.hasBegun = true;
     const fault = this.frames.push(bytes, (frame, bodyAt) => this.take(frame, bodyAt, now));
     if (fault !== undefined) this.connection.abandon('malformed', fault, now);
   }
