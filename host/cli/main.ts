@@ -19,11 +19,25 @@ const program = new Command('thimble')
 const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
 
 program
+  .command('sim')
+  .description('run a fleet of devices, its gateway and its broker in virtual time')
+  .argument('[SCENARIO]', 'a JSON file, or the name of a scenario that comes with thimble', 'lab')
+  .option('--seed <n>', "what decides over everything random, 0 to 4294967295; default: the scenario's")
+  .option('--devices <n>', "how many devices instead of the scenario's, its classes in proportion; up to 131072")
+  .option('--hours <h>', "virtual hours instead of the scenario's duration, above 0, up to 8760")
+  .option('--links <file>', 'replay measured links (CSV, see docs/LINKS.md) instead of the modelled losses')
+  .option('--pcap <file>', 'write every datagram on the air for Wireshark (decode UDP port 1884 as MQTT-SN)')
+  .option('--report <file>', 'write the report as JSON')
+  .option('--json', 'print one JSON document')
+  .addHelpText('after', '\nExample:\n  thimble sim lab --seed 7 --pcap lab.pcap')
+  .action(async (scenario, options) => (await import('./sim.js')).runSim(scenario, options));
+
+program
   .command('build')
   .description('compile an application (or all examples and modules) to WebAssembly, checked and measured')
   .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
-  .option('--out FILE', 'where the module goes; default: build/APP.wasm')
-  .option('--use NAME=VALUE', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
+  .option('--out <file>', 'where the module goes; default: build/APP.wasm')
+  .option('--use <name=value>', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
   .option('--debug', 'unoptimised, with names; default: off')
   .option('--json', 'print one JSON document')
   .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')

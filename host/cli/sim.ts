@@ -1,0 +1,174 @@
+// thimble sim: a fleet in virtual time.
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import cliProgress from 'cli-progress';
+import { PACKAGE_ROOT } from '../firmware/paths.js';
+import type { Millis } from '../ports.js';
+import type { Direction } from '../sim/digest.js';
+import { type Links, LinksFileError, parseLinks } from '../sim/links-file.js';
+import { type PcapEndpoint, pcapHeader, pcapRecord } from '../sim/pcap.js';
+import { parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
+import { Simulation } from '../sim/simulation.js';
+import { moduleFile } from './build.js';
+import { Exit, UsageError } from './failure.js';
+import { print, printError, printJson } from './output.js';
+import { formatReport } from './sim-report.js';
+
+export interface SimCommandOptions {
+  readonly seed?: string;
+  readonly hours?: string;
+  readonly devices?: string;
+  readonly links?: string;
+  readonly pcap?: string;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+const SCENARIOS_DIR = join(PACKAGE_ROOT, 'host', 'sim', 'scenarios');
+const SEED_MAX = 0xffffffff;
+const MS_PER_HOUR = 3_600_000;
+const S_PER_HOUR = 3_600;
+const HOURS_MAX = 8_760;
+
+export async function runSim(name: string, options: SimCommandOptions): Promise<void> {
+  const scenario = adapt(readScenario(name), options);
+  const seed = options.seed === undefined ? scenario.seed : wholeNumber('--seed', options.seed, 0, SEED_MAX);
+  const links = options.links === undefined ? undefined : readLinks(options.links);
+  const modules = await loadModules(scenario);
+  const capture = options.pcap === undefined ? undefined : new Capture(options.pcap);
+  const simulation = new Simulation({
+    scenario,
+    seed,
+    modules,
+    ...(links && { links }),
+    ...(capture && { tap: (device, direction, bytes, now) => capture.add(device, direction, bytes, now) }),
+  });
+  const wallMs = runWithProgress(simulation, options.json === true);
+  capture?.close();
+  const report = simulation.report(wallMs);
+  if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.json === true) printJson(report);
+  else print(formatReport(report, scenario));
+  if (report.violations.length > 0) {
+    printError(`${report.violations.length} promise(s) broken; repeat it with: thimble sim ${name} --seed ${seed}`);
+    const isSafety = report.violations.some((v) => v.kind !== 'lost');
+    process.exitCode = isSafety ? Exit.Safety : Exit.Liveness;
+  }
+}
+
+/** A file, or the name of one of the scenarios that come with Thimble. */
+function readScenario(name: string): Scenario {
+  const shipped = join(SCENARIOS_DIR, `${name}.json`);
+  const file = !name.includes('/') && existsSync(shipped) ? shipped : name;
+  if (!existsSync(file)) {
+    throw new ScenarioError(
+      `no scenario "${name}": a JSON file, or the name of one that comes with thimble, such as lab`,
+    );
+  }
+  return parseScenario(readFileSync(file, 'utf8'), basename(file));
+}
+
+/** --hours and --devices change the scenario; the classes keep their shares. */
+function adapt(scenario: Scenario, options: SimCommandOptions): Scenario {
+  let adapted = scenario;
+  if (options.hours !== undefined) {
+    const hours = Number(options.hours);
+    if (!(hours > 0 && hours <= HOURS_MAX)) {
+      throw new UsageError('ERR_USAGE_HOURS', `--hours ${options.hours}: a number above 0, up to ${HOURS_MAX}`);
+    }
+    adapted = {
+      ...adapted,
+      durationS: hours * S_PER_HOUR,
+      settleS: Math.min(scenario.settleS ?? 60, (hours * S_PER_HOUR) / 2),
+    };
+  }
+  if (options.devices !== undefined) {
+    const wanted = wholeNumber('--devices', options.devices, scenario.devices.length, 131_072);
+    adapted = { ...adapted, devices: scale(scenario.devices, wanted) };
+  }
+  return adapted;
+}
+
+/** Largest remainders: the counts add up to `wanted`, and no group vanishes. */
+function scale(groups: Scenario['devices'], wanted: number): Scenario['devices'] {
+  const total = groups.reduce((sum, group) => sum + group.count, 0);
+  const counts = groups.map((group) => Math.max(1, Math.floor((group.count * wanted) / total)));
+  const largest = groups.reduce((best, group, i) => (group.count > groups[best]!.count ? i : best), 0);
+  counts[largest]! += wanted - counts.reduce((sum, count) => sum + count, 0);
+  if (counts[largest]! < 1) {
+    throw new UsageError('ERR_USAGE_DEVICES', `--devices ${wanted}: too few for ${groups.length} groups of devices`);
+  }
+  return groups.map((group, i) => ({ ...group, count: counts[i]! }));
+}
+
+function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError('ERR_USAGE_NUMBER', `${option} ${text}: a whole number from ${min} to ${max}`);
+}
+
+function readLinks(file: string): Links {
+  try {
+    return parseLinks(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error instanceof LinksFileError) error.message = `${file}: ${error.message}`;
+    throw error;
+  }
+}
+
+async function loadModules(scenario: Scenario): Promise<Map<string, Uint8Array>> {
+  const modules = new Map<string, Uint8Array>();
+  for (const { app } of scenario.devices) {
+    if (!modules.has(app)) modules.set(app, readFileSync(await moduleFile(app)));
+  }
+  return modules;
+}
+
+/** Runs it, with a bar on stderr where somebody looks. Returns the wall time, ms. */
+function runWithProgress(simulation: Simulation, quiet: boolean): Millis {
+  const bar =
+    quiet || process.stderr.isTTY !== true
+      ? undefined
+      : new cliProgress.SingleBar({
+          format: '  {bar} {percentage} %  {virtual} of {of} simulated',
+          barCompleteChar: '█',
+          barIncompleteChar: '░',
+          hideCursor: true,
+          clearOnComplete: true,
+          stream: process.stderr,
+        });
+  const show = (now: Millis): object => ({ virtual: clock(now), of: clock(simulation.durationMs) });
+  const begin = performance.now();
+  bar?.start(simulation.durationMs, 0, show(0));
+  simulation.run((now) => bar?.update(now, show(now)));
+  bar?.stop();
+  return Math.round(performance.now() - begin);
+}
+
+/** 3,725,000 ms is "1:02:05". */
+export function clock(ms: Millis): string {
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  return `${Math.floor(ms / MS_PER_HOUR)}:${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}`;
+}
+
+/** Every datagram on the air, for Wireshark. Devices are 10.x.y.z, the gateway is 10.0.0.1. */
+class Capture {
+  private readonly file: number;
+  private readonly gateway: PcapEndpoint = { ip: '10.0.0.1', port: 1884 };
+
+  constructor(path: string) {
+    this.file = openSync(path, 'w');
+    writeSync(this.file, pcapHeader());
+  }
+
+  add(index: number, direction: Direction, payload: Uint8Array, now: Millis): void {
+    const serial = index + 2; // after the gateway
+    const device = { ip: `10.${(serial >> 16) & 255}.${(serial >> 8) & 255}.${serial & 255}`, port: 1884 };
+    const [from, to] = direction === 'up' ? [device, this.gateway] : [this.gateway, device];
+    writeSync(this.file, pcapRecord({ timestampMicros: now * 1000, from, to, payload }));
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}

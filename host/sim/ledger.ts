@@ -1,0 +1,152 @@
+// Every application message of a run, from the first moment it was on its way to the last time it arrived: the figures of
+// the report, and the promises of MQTT checked one by one.
+//
+// A message is known by its topic and payload, so the applications of a scenario put a sequence number into each.
+import type { Millis } from '../ports.js';
+import type { SnQos } from '../wire/index.js';
+import type { Direction } from './digest.js';
+import { Latencies } from './statistics.js';
+
+interface Entry {
+  readonly publisher: string;
+  readonly topic: string;
+  readonly payload: string;
+  readonly qos: SnQos;
+  readonly sentMs: Millis;
+  /** Place among the publisher's messages. */
+  readonly order: number;
+  deliveries: number;
+  /** Its sender lost power before it could be delivered: nobody owes anything. */
+  orphaned: boolean;
+}
+
+/** Figures of one QoS. */
+export interface QosFigures {
+  readonly sent: number;
+  /** Messages that arrived at least once. */
+  readonly delivered: number;
+  /** Arrivals beyond the first. */
+  readonly duplicates: number;
+  /** Messages that did not arrive because their sender was switched off. */
+  readonly orphaned: number;
+  readonly latencyMs: { readonly p50: Millis | undefined; readonly p99: Millis | undefined };
+}
+
+/** A promise that was not kept. */
+export interface Violation {
+  readonly kind: 'lost' | 'duplicate' | 'order';
+  readonly message: string;
+}
+
+export class Ledger {
+  private readonly entries: Entry[] = [];
+  private readonly byKey = new Map<string, Entry[]>();
+  private readonly latencies = new Map<SnQos, Latencies>();
+  private readonly lastOrder = new Map<string, Entry>();
+  private readonly disorder: Violation[] = [];
+
+  /** The message is on its way for the first time, from a device (up) or from an application (down). */
+  sent(direction: Direction, publisher: string, topic: string, payload: Uint8Array, qos: SnQos, now: Millis): void {
+    const entry: Entry = {
+      publisher,
+      topic,
+      payload: textOf(payload),
+      qos,
+      sentMs: now,
+      order: this.entries.length,
+      deliveries: 0,
+      orphaned: false,
+    };
+    this.entries.push(entry);
+    const key = keyOf(direction, topic, entry.payload);
+    const twins = this.byKey.get(key);
+    if (twins === undefined) this.byKey.set(key, [entry]);
+    else twins.push(entry);
+  }
+
+  /** It arrived where the report is made. Returns false for a message that was not entered as sent. */
+  delivered(direction: Direction, topic: string, payload: Uint8Array, now: Millis): boolean {
+    const twins = this.byKey.get(keyOf(direction, topic, textOf(payload)));
+    if (twins === undefined) return false;
+    const entry = twins.find((e) => e.deliveries === 0) ?? twins.at(-1)!;
+    entry.deliveries++;
+    if (entry.deliveries === 1) {
+      this.latencyOf(entry.qos).add(now - entry.sentMs);
+      this.checkOrder(entry);
+    }
+    return true;
+  }
+
+  /** The device is dead: what it has not got through stays with it. */
+  orphan(publisher: string): void {
+    for (const entry of this.entries)
+      if (entry.publisher === publisher && entry.deliveries === 0) entry.orphaned = true;
+  }
+
+  /** Figures over the messages sent up to `untilMs`. */
+  figures(qos: SnQos, untilMs: Millis): QosFigures {
+    const entries = this.entries.filter((e) => e.qos === qos && e.sentMs <= untilMs);
+    const latencies = this.latencyOf(qos);
+    return {
+      sent: entries.length,
+      delivered: entries.filter((e) => e.deliveries > 0).length,
+      duplicates: entries.reduce((sum, e) => sum + Math.max(0, e.deliveries - 1), 0),
+      orphaned: entries.filter((e) => e.orphaned && e.deliveries === 0).length,
+      latencyMs: { p50: latencies.p50, p99: latencies.p99 },
+    };
+  }
+
+  /**
+   * The promises: QoS 1 at least once, QoS 2 exactly once, and for both the order of a publisher's messages to a topic,
+   * by their first arrival. Messages sent after `untilMs` may still be on their way.
+   */
+  violations(untilMs: Millis): Violation[] {
+    const broken: Violation[] = [];
+    for (const entry of this.entries) {
+      if (entry.qos < 1) continue;
+      if (entry.deliveries === 0 && !entry.orphaned && entry.sentMs <= untilMs) {
+        broken.push({ kind: 'lost', message: `${describe(entry)} never arrived` });
+      }
+      if (entry.qos === 2 && entry.deliveries > 1) {
+        broken.push({ kind: 'duplicate', message: `${describe(entry)} arrived ${entry.deliveries} times` });
+      }
+    }
+    return [...broken, ...this.disorder];
+  }
+
+  private checkOrder(entry: Entry): void {
+    if (entry.qos < 1) return;
+    const stream = keyOf(String(entry.qos), entry.publisher, entry.topic);
+    const last = this.lastOrder.get(stream);
+    if (last !== undefined && last.order > entry.order) {
+      this.disorder.push({ kind: 'order', message: `${describe(entry)} arrived after ${describe(last)}` });
+      return;
+    }
+    this.lastOrder.set(stream, entry);
+  }
+
+  private latencyOf(qos: SnQos): Latencies {
+    let latencies = this.latencies.get(qos);
+    if (latencies === undefined) {
+      latencies = new Latencies();
+      this.latencies.set(qos, latencies);
+    }
+    return latencies;
+  }
+}
+
+function describe(entry: Entry): string {
+  return `QoS ${entry.qos} ${JSON.stringify(entry.payload)} to ${entry.topic} from ${entry.publisher} at ${entry.sentMs} ms`;
+}
+
+/** The last part may be anything; the others have no NUL, since topics have none [MQTT-4.7.3-2]. */
+function keyOf(...parts: string[]): string {
+  return parts.join('\0');
+}
+
+/** One character an octet: fast, and exact for any payload. */
+function textOf(payload: Uint8Array): string {
+  let text = '';
+  for (const octet of payload) text += String.fromCharCode(octet);
+  return text;
+}

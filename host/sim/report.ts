@@ -1,0 +1,42 @@
+// What a run of the simulator amounts to, as data.
+import type { Millis } from '../ports.js';
+import type { SnQos } from '../wire/index.js';
+import type { QosFigures, Violation } from './ledger.js';
+
+/** Figures of the devices of one class. */
+export interface ClassFigures {
+  readonly class: string;
+  readonly devices: number;
+  /** Octets of datagrams on the air, both directions, the lost ones included. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly datagramsUp: number;
+  readonly datagramsDown: number;
+  /** Datagrams that the radio lost, both directions. */
+  readonly lost: number;
+  /** Datagrams that devices sent again. */
+  readonly retransmissions: number;
+}
+
+export interface SimReport {
+  readonly scenario: string;
+  readonly seed: number;
+  /** SHA-256 over every datagram and every delivery, in hex. */
+  readonly digest: string;
+  readonly devices: number;
+  readonly virtualMs: Millis;
+  /** Real time, ms; not part of what a seed repeats. */
+  readonly wallMs: number;
+  readonly qos: Readonly<Record<`${SnQos}`, QosFigures>>;
+  /** Wills that the broker published. */
+  readonly wills: number;
+  /** Retained messages that applications were given when they subscribed. */
+  readonly retained: number;
+  readonly bytesOnAir: number;
+  /** Of devices and gateway. */
+  readonly retransmissions: number;
+  readonly gatewayRetransmissions: number;
+  readonly classes: readonly ClassFigures[];
+  /** Promises of MQTT that were not kept. Empty, or there is a bug. */
+  readonly violations: readonly Violation[];
+}

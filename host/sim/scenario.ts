@@ -1,0 +1,290 @@
+// A scenario: the fleet, its links, the applications on the other side, and how long they run. Plain JSON, checked against
+// a schema; every option has a default except who takes part.
+import { Ajv, type ErrorObject } from 'ajv';
+import type { PredefinedConfig } from '../gateway/config.js';
+import type { Qos } from '../ports.js';
+import type { LinkOptions } from './link.js';
+
+/** Both directions of a device's radio. What is left out is LINK_DEFAULTS. */
+export interface RadioOptions {
+  readonly up?: Partial<LinkOptions>;
+  readonly down?: Partial<LinkOptions>;
+}
+
+/** Devices of a kind. */
+export interface DeviceGroup {
+  /** What the report calls them, and what clients address them by. */
+  readonly class: string;
+  /** The application they run: the name of an example, or a file. */
+  readonly app: string;
+  readonly count: number;
+  /** Instead of the scenario's radio. */
+  readonly radio?: RadioOptions;
+  /** When they are switched on: at a moment of their own, spread over this much time. Seconds, default 10. */
+  readonly bootSpreadS?: number;
+  /** When they lose power for good, seconds. Default: never. */
+  readonly diesAtS?: number;
+}
+
+export interface ClientSubscription {
+  readonly filter: string;
+  readonly qos: Qos;
+}
+
+/** Messages for each device of a class in turn; `{serial}` in the topic stands for the device's eight digits. */
+export interface ClientCommand {
+  readonly class: string;
+  readonly topic: string;
+  /** One after another, for ever. */
+  readonly payloads: readonly string[];
+  readonly qos: Qos;
+  /** From one message to the next, seconds. */
+  readonly everyS: number;
+  /** When the first one goes out, seconds; default: after one `everyS`. */
+  readonly fromS?: number;
+}
+
+/** An application at the broker. */
+export interface ScenarioClient {
+  readonly name: string;
+  /** When it connects, seconds; default 0. */
+  readonly joinsAtS?: number;
+  readonly subscribe?: readonly ClientSubscription[];
+  readonly commands?: readonly ClientCommand[];
+  /** Its deliveries decide over the report's figures for messages from devices. Exactly one client does. */
+  readonly measures?: boolean;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly description?: string;
+  /** Default of --seed, 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** Virtual seconds. */
+  readonly durationS: number;
+  /** Messages of the last seconds run, but are not counted: they would not have had the time. Default 60. */
+  readonly settleS?: number;
+  readonly radio?: RadioOptions;
+  /** Topics that gateway and devices know beforehand. */
+  readonly predefined?: PredefinedConfig;
+  /** T_retry of the gateway, ms, 1 to 600,000. Default 10,000. */
+  readonly gatewayRetryMs?: number;
+  readonly devices: readonly DeviceGroup[];
+  readonly clients: readonly ScenarioClient[];
+}
+
+/** A scenario that is not one. The message names the place and what is allowed. */
+export class ScenarioError extends Error {
+  override readonly name = 'ScenarioError';
+  readonly code = 'ERR_SCENARIO';
+}
+
+export const SETTLE_S_DEFAULT = 60;
+export const BOOT_SPREAD_S_DEFAULT = 10;
+/** What one run can hold: serial numbers have 17 bits for the device. */
+export const DEVICES_MAX = 131_072;
+
+const percent = { type: 'number', minimum: 0, maximum: 100 };
+const milliseconds = { type: 'integer', minimum: 0, maximum: 3_600_000 };
+const name = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' };
+const seconds = { type: 'number', minimum: 0, maximum: 31_536_000 };
+const qos = { enum: [0, 1, 2] };
+
+const loss = {
+  type: 'object',
+  required: ['model'],
+  discriminator: { propertyName: 'model' },
+  oneOf: [
+    { properties: { model: { const: 'none' } }, additionalProperties: false },
+    {
+      properties: { model: { const: 'bernoulli' }, lossPercent: percent },
+      required: ['lossPercent'],
+      additionalProperties: false,
+    },
+    {
+      properties: {
+        model: { const: 'gilbert-elliott' },
+        goodToBadPercent: percent,
+        badToGoodPercent: percent,
+        lossGoodPercent: percent,
+        lossBadPercent: percent,
+      },
+      required: ['goodToBadPercent', 'badToGoodPercent'],
+      additionalProperties: false,
+    },
+    {
+      properties: {
+        model: { const: 'trace' },
+        receivedHex: { type: 'string', pattern: '^[0-9A-Fa-f]+$' },
+        intervalMs: { type: 'integer', minimum: 1, maximum: 86_400_000 },
+      },
+      required: ['receivedHex'],
+      additionalProperties: false,
+    },
+  ],
+};
+
+const link = {
+  type: 'object',
+  properties: {
+    loss,
+    delayMsMin: milliseconds,
+    delayMsMax: milliseconds,
+    duplicatePercent: percent,
+    reorderPercent: percent,
+    reorderMsMax: { ...milliseconds, minimum: 1 },
+    mtuBytes: { type: 'integer', minimum: 1, maximum: 65_507 },
+  },
+  additionalProperties: false,
+};
+
+const radio = { type: 'object', properties: { up: link, down: link }, additionalProperties: false };
+
+const SCHEMA = {
+  type: 'object',
+  required: ['name', 'seed', 'durationS', 'devices', 'clients'],
+  properties: {
+    $schema: { type: 'string' },
+    name,
+    description: { type: 'string' },
+    seed: { type: 'integer', minimum: 0, maximum: 0xffffffff },
+    durationS: { ...seconds, exclusiveMinimum: 0 },
+    settleS: seconds,
+    radio,
+    gatewayRetryMs: { type: 'integer', minimum: 1, maximum: 600_000 },
+    predefined: {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        propertyNames: { pattern: '^[1-9][0-9]{0,4}$' },
+        additionalProperties: { type: 'string', minLength: 1 },
+      },
+    },
+    devices: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        required: ['class', 'app', 'count'],
+        properties: {
+          class: name,
+          app: { type: 'string', minLength: 1 },
+          count: { type: 'integer', minimum: 1, maximum: DEVICES_MAX },
+          radio,
+          bootSpreadS: seconds,
+          diesAtS: seconds,
+        },
+        additionalProperties: false,
+      },
+    },
+    clients: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          name,
+          joinsAtS: seconds,
+          measures: { type: 'boolean' },
+          subscribe: {
+            type: 'array',
+            items: {
+              type: 'object',
+              required: ['filter', 'qos'],
+              properties: { filter: { type: 'string', minLength: 1 }, qos },
+              additionalProperties: false,
+            },
+          },
+          commands: {
+            type: 'array',
+            items: {
+              type: 'object',
+              required: ['class', 'topic', 'payloads', 'qos', 'everyS'],
+              properties: {
+                class: name,
+                topic: { type: 'string', minLength: 1 },
+                payloads: { type: 'array', minItems: 1, items: { type: 'string' } },
+                qos,
+                everyS: { ...seconds, minimum: 0.001 },
+                fromS: seconds,
+              },
+              additionalProperties: false,
+            },
+          },
+        },
+        additionalProperties: false,
+      },
+    },
+  },
+  additionalProperties: false,
+};
+
+const validate = new Ajv({ allErrors: false, discriminator: true, strict: false }).compile(SCHEMA);
+
+/** Takes parsed JSON for a scenario, or throws a ScenarioError that begins with `source`. */
+export function checkScenario(value: unknown, source: string): Scenario {
+  if (!validate(value)) throw new ScenarioError(`${source}: ${explain(validate.errors![0]!)}`);
+  const scenario = value as unknown as Scenario;
+  const problem = findContradiction(scenario);
+  if (problem !== undefined) throw new ScenarioError(`${source}: ${problem}`);
+  return scenario;
+}
+
+/** The text of a scenario file. */
+export function parseScenario(text: string, source: string): Scenario {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ScenarioError(`${source}: not JSON: ${(error as Error).message}`);
+  }
+  return checkScenario(value, source);
+}
+
+/** "/devices/0/count" becomes "devices[0].count". */
+function placeOf(pointer: string): string {
+  const place = pointer
+    .replace(/\/(\d+)/g, '[$1]')
+    .replaceAll('/', '.')
+    .replace(/^\./, '');
+  return place === '' ? 'the scenario' : place;
+}
+
+function explain(error: ErrorObject): string {
+  const place = placeOf(error.instancePath);
+  const params = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const allowed = Object.keys((error.parentSchema as { properties?: object })?.properties ?? {});
+      const hint = allowed.length > 0 ? `; allowed are ${allowed.join(', ')}` : '';
+      return `${place} has no option "${params.additionalProperty}"${hint}`;
+    }
+    case 'required':
+      return `${place} lacks "${params.missingProperty}"`;
+    case 'enum':
+      return `${place} must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
+    case 'discriminator':
+      return `${place}.model must be one of none, bernoulli, gilbert-elliott, trace`;
+    default:
+      return `${place} ${error.message ?? 'is wrong'}`;
+  }
+}
+
+/** What a schema cannot say. */
+function findContradiction(scenario: Scenario): string | undefined {
+  const devices = scenario.devices.reduce((sum, group) => sum + group.count, 0);
+  if (devices > DEVICES_MAX) return `devices: ${devices} in all, at most ${DEVICES_MAX} are possible`;
+  if ((scenario.settleS ?? SETTLE_S_DEFAULT) >= scenario.durationS) {
+    return `settleS (default ${SETTLE_S_DEFAULT}) must be less than durationS, ${scenario.durationS}`;
+  }
+  const measuring = scenario.clients.filter((client) => client.measures === true).length;
+  if (measuring !== 1) return `clients: exactly one has "measures": true, not ${measuring}`;
+  const classes = new Set(scenario.devices.map((group) => group.class));
+  for (const [i, client] of scenario.clients.entries()) {
+    for (const [j, command] of (client.commands ?? []).entries()) {
+      if (classes.has(command.class)) continue;
+      return `clients[${i}].commands[${j}].class is "${command.class}"; there are ${[...classes].join(', ')}`;
+    }
+  }
+  return undefined;
+}

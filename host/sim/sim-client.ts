@@ -1,0 +1,75 @@
+// An application at the broker, as a scenario describes it: it subscribes, and it sends commands to devices in turn.
+import type { Message, Millis, Upstream, UpstreamSession } from '../ports.js';
+import type { ClientCommand, ScenarioClient } from './scenario.js';
+import type { Scheduler } from './scheduler.js';
+
+export interface SimClientEvents {
+  delivered(message: Message, now: Millis): void;
+  published(message: Message, now: Millis): void;
+  /** The client has spoken to the broker, whose deadlines may have moved. */
+  acted(now: Millis): void;
+  /** The serial numbers of a class's devices that are alive, in order. */
+  serialsOf(className: string): readonly string[];
+}
+
+const encoder = new TextEncoder();
+const MS_PER_S = 1000;
+
+export class SimClient {
+  private session: UpstreamSession | undefined;
+
+  constructor(
+    readonly options: ScenarioClient,
+    private readonly upstream: Upstream,
+    private readonly scheduler: Scheduler,
+    private readonly events: SimClientEvents,
+  ) {}
+
+  /** Connects at its time, subscribes, and begins its commands. */
+  schedule(): void {
+    const joinsMs = Math.round((this.options.joinsAtS ?? 0) * MS_PER_S);
+    this.scheduler.at(joinsMs, (now) => this.join(now));
+    for (const command of this.options.commands ?? []) {
+      const everyMs = Math.max(1, Math.round(command.everyS * MS_PER_S));
+      const firstMs = Math.round((command.fromS ?? command.everyS) * MS_PER_S);
+      this.scheduler.at(Math.max(firstMs, joinsMs), (now) => this.command(command, everyMs, 0, now));
+    }
+  }
+
+  private join(now: Millis): void {
+    const { name, subscribe } = this.options;
+    this.session = this.upstream.open(
+      { clientId: name, clean: true },
+      {
+        connected: () => {},
+        message: (message, acknowledge, then) => {
+          this.events.delivered(message, then);
+          acknowledge(then);
+        },
+        closed: () => {
+          this.session = undefined;
+        },
+      },
+      now,
+    );
+    for (const { filter, qos } of subscribe ?? []) this.session.subscribe(filter, qos, now, () => {});
+    this.events.acted(now);
+  }
+
+  private command(command: ClientCommand, everyMs: number, index: number, now: Millis): void {
+    const serials = this.events.serialsOf(command.class);
+    if (serials.length > 0) {
+      const payload = command.payloads[Math.floor(index / serials.length) % command.payloads.length]!;
+      const message: Message = {
+        topic: command.topic.replaceAll('{serial}', serials[index % serials.length]!),
+        payload: encoder.encode(payload.replaceAll('{n}', String(index + 1))),
+        qos: command.qos,
+        retain: false,
+      };
+      this.events.published(message, now);
+      this.session?.publish(message, now, () => {});
+      this.events.acted(now);
+    }
+    this.scheduler.at(now + everyMs, (then) => this.command(command, everyMs, index + 1, then));
+  }
+}

@@ -1,0 +1,132 @@
+// One device in a simulated world: its module, its radio both ways, its place in virtual time.
+import { Counter } from '../../assembly/protocol/index.js';
+import { Xoshiro128 } from '../core/random.js';
+import type { Timer } from '../core/timer-queue.js';
+import type { Device, DeviceModule } from '../device/device.js';
+import type { PredefinedConfig } from '../gateway/config.js';
+import type { Address, Millis } from '../ports.js';
+import type { SnQos } from '../wire/index.js';
+import type { Direction } from './digest.js';
+import { Link, type LinkOptions } from './link.js';
+import type { Action, Scheduler } from './scheduler.js';
+import { Sniffer } from './sniffer.js';
+
+export interface SimDeviceOptions {
+  readonly address: Address;
+  readonly class: string;
+  /** What the device gets as its seed: 32 bits that no other device has. */
+  readonly serial: number;
+  readonly up: Partial<LinkOptions>;
+  readonly down: Partial<LinkOptions>;
+  /** Seeds of the links. */
+  readonly upSeed: number;
+  readonly downSeed: number;
+  readonly predefined: PredefinedConfig;
+}
+
+/** What a device tells the world around it. */
+export interface SimDeviceEvents {
+  /** A datagram goes on the air, lost or not. */
+  onAir(device: SimDevice, direction: Direction, datagram: Uint8Array, now: Millis): void;
+  /** One of the device's arrives at the gateway. */
+  atGateway(device: SimDevice, datagram: Uint8Array, now: Millis): void;
+  /** A message leaves the device for the first time. */
+  published(device: SimDevice, topic: string, payload: Uint8Array, qos: SnQos, now: Millis): void;
+  /** A message reaches the device's application. */
+  delivered(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
+}
+
+/** Messages handed to the application, whatever their QoS. */
+const DELIVERED = [Counter.DeliveredQos0, Counter.DeliveredQos1, Counter.DeliveredQos2];
+
+export class SimDevice {
+  readonly uplink: Link;
+  readonly downlink: Link;
+  private readonly device: Device;
+  private readonly sniffer: Sniffer;
+  private wakeUp: Timer<Action> | undefined;
+  /** Off before boot and after death. */
+  private isOn = false;
+  private now: Millis = 0;
+
+  constructor(
+    module: DeviceModule,
+    readonly options: SimDeviceOptions,
+    private readonly scheduler: Scheduler,
+    private readonly events: SimDeviceEvents,
+  ) {
+    this.uplink = new Link(options.up, new Xoshiro128(options.upSeed));
+    this.downlink = new Link(options.down, new Xoshiro128(options.downSeed));
+    this.sniffer = new Sniffer(options.predefined);
+    this.device = module.create({ send: (datagram) => this.send(datagram) });
+  }
+
+  get address(): Address {
+    return this.options.address;
+  }
+
+  /** Power-on. */
+  boot(now: Millis): void {
+    this.isOn = true;
+    this.now = now;
+    this.device.start(now, this.options.serial);
+    this.poll(now);
+  }
+
+  /** The battery is out: nothing is said any more. */
+  die(): void {
+    this.isOn = false;
+    if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
+  }
+
+  /** The gateway sends to the device. */
+  transmit(datagram: Uint8Array, now: Millis): void {
+    this.events.onAir(this, 'down', datagram, now);
+    this.downlink.transmit(datagram, now, (copy, atMs) => {
+      this.scheduler.at(atMs, (then) => this.receive(copy, then));
+    });
+  }
+
+  get retransmissions(): number {
+    return this.device.counter(Counter.Retransmissions);
+  }
+
+  private receive(datagram: Uint8Array, now: Millis): void {
+    if (!this.isOn) return;
+    this.now = now;
+    const publish = this.sniffer.down(datagram);
+    const before = publish === undefined ? 0 : this.deliveries();
+    this.device.receive(datagram, now);
+    if (publish !== undefined && this.deliveries() !== before) {
+      const topic = this.sniffer.nameOf(publish.topic) ?? '';
+      this.events.delivered(this, topic, publish.data, now);
+    }
+    this.poll(now);
+  }
+
+  private deliveries(): number {
+    return DELIVERED.reduce((sum, counter) => sum + this.device.counter(counter), 0);
+  }
+
+  private send(datagram: Uint8Array): number {
+    const { now } = this;
+    this.events.onAir(this, 'up', datagram, now);
+    const publish = this.sniffer.up(datagram);
+    if (publish !== undefined && !publish.dup) {
+      const topic = this.sniffer.nameOf(publish.topic);
+      if (topic !== undefined) this.events.published(this, topic, publish.data, publish.qos, now);
+    }
+    this.uplink.transmit(datagram, now, (copy, atMs) => {
+      this.scheduler.at(atMs, (then) => this.events.atGateway(this, copy, then));
+    });
+    return datagram.length;
+  }
+
+  private poll(now: Millis): void {
+    if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
+    this.wakeUp = undefined;
+    this.now = now;
+    const ms = this.device.poll(now);
+    if (ms !== Number.POSITIVE_INFINITY) this.wakeUp = this.scheduler.at(now + ms, (then) => this.poll(then));
+  }
+}

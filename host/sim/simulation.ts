@@ -1,0 +1,240 @@
+// A scenario running: devices behind their radios, one gateway, one broker and the applications on it, in virtual time.
+// The scenario, the links and the seed determine every byte.
+import { Broker } from '../broker/broker.js';
+import { BrokerUpstream } from '../broker/upstream.js';
+import { mix32, Xoshiro128 } from '../core/random.js';
+import { DeviceModule } from '../device/device.js';
+import { Gateway } from '../gateway/gateway.js';
+import type { Address, Message, Millis } from '../ports.js';
+import type { SnQos } from '../wire/index.js';
+import { Alarm } from './alarm.js';
+import { Digest, type Direction } from './digest.js';
+import { Ledger } from './ledger.js';
+import { assign, type DeviceLinks, type Links } from './links-file.js';
+import type { ClassFigures, SimReport } from './report.js';
+import { BOOT_SPREAD_S_DEFAULT, type DeviceGroup, type Scenario, SETTLE_S_DEFAULT } from './scenario.js';
+import { Scheduler } from './scheduler.js';
+import { SimClient } from './sim-client.js';
+import { SimDevice } from './sim-device.js';
+
+export interface SimulationOptions {
+  readonly scenario: Scenario;
+  /** Instead of the scenario's, 0 to 2^32 - 1. */
+  readonly seed?: number;
+  /** The modules of the scenario's applications, by the name under which it calls them. */
+  readonly modules: ReadonlyMap<string, Uint8Array>;
+  /** Measured links instead of the scenario's losses. */
+  readonly links?: Links;
+  /** Sees every datagram on the air, for captures. `device` counts from 0. */
+  readonly tap?: (device: number, direction: Direction, datagram: Uint8Array, now: Millis) => void;
+}
+
+const MS_PER_S = 1000;
+/** Salts that derive independent seeds from the run's. */
+const enum Salt {
+  Serial = 1,
+  Boot = 2,
+  Gateway = 3,
+  Broker = 4,
+  Links = 5,
+  Link = 6,
+}
+/** Low bits of a serial number are the device's index, the rest is the seed's (see DEVICES_MAX). */
+const INDEX_BITS = 17;
+const QOS_LEVELS: readonly SnQos[] = [0, 1, 2, -1];
+
+export class Simulation {
+  readonly scheduler = new Scheduler();
+  readonly ledger = new Ledger();
+  readonly broker: Broker;
+  readonly gateway: Gateway;
+  readonly devices: readonly SimDevice[];
+  readonly seed: number;
+  readonly durationMs: Millis;
+  private readonly scenario: Scenario;
+  private readonly digest = new Digest();
+  private readonly byAddress = new Map<Address, SimDevice>();
+  private readonly dead = new Set<SimDevice>();
+  private readonly gatewayAlarm: Alarm;
+  private readonly brokerAlarm: Alarm;
+  private retainedSeen = 0;
+
+  constructor(private readonly options: SimulationOptions) {
+    this.scenario = options.scenario;
+    this.seed = options.seed ?? this.scenario.seed;
+    this.durationMs = Math.round(this.scenario.durationS * MS_PER_S);
+    this.broker = new Broker({}, { random: this.random(Salt.Broker) });
+    const upstream = new BrokerUpstream(this.broker);
+    this.gateway = new Gateway(this.gatewayOptions(), {
+      link: {
+        send: (to, datagram) => this.byAddress.get(to)?.transmit(datagram, this.scheduler.now),
+        broadcast: (datagram) => {
+          for (const device of this.devices) device.transmit(datagram, this.scheduler.now);
+        },
+      },
+      upstream,
+      random: this.random(Salt.Gateway),
+    });
+    this.gatewayAlarm = new Alarm(this.gateway, this.scheduler, (now) => this.settle(now));
+    this.brokerAlarm = new Alarm(this.broker, this.scheduler, (now) => this.settle(now));
+    this.devices = this.createDevices();
+    for (const device of this.devices) this.byAddress.set(device.address, device);
+    for (const client of this.scenario.clients) {
+      new SimClient(client, upstream, this.scheduler, {
+        published: (message, now) =>
+          this.ledger.sent('down', client.name, message.topic, message.payload, message.qos, now),
+        delivered: (message, now) => this.clientDelivered(client.name, message, client.measures === true, now),
+        acted: (now) => this.settle(now),
+        serialsOf: (className) => this.serialsOf(className),
+      }).schedule();
+    }
+    this.scheduler.at(0, (now) => {
+      this.gateway.start(now);
+      this.settle(now);
+    });
+  }
+
+  /** Runs to the end of the scenario. `onProgress` hears of virtual time now and then. */
+  run(onProgress?: (now: Millis) => void): void {
+    this.scheduler.runUntil(this.durationMs, onProgress);
+  }
+
+  report(wallMs: number): SimReport {
+    const untilMs = this.durationMs - Math.round((this.scenario.settleS ?? SETTLE_S_DEFAULT) * MS_PER_S);
+    const classes = this.classFigures();
+    const sum = (of: (figures: ClassFigures) => number): number => classes.reduce((total, c) => total + of(c), 0);
+    const gatewayRetransmissions = this.gateway.counters.retransmissions;
+    const figures = QOS_LEVELS.map((qos) => [String(qos), this.ledger.figures(qos, untilMs)] as const);
+    return {
+      scenario: this.scenario.name,
+      seed: this.seed,
+      digest: this.digest.hex(),
+      devices: this.devices.length,
+      virtualMs: this.scheduler.now,
+      wallMs,
+      qos: Object.fromEntries(figures) as SimReport['qos'],
+      wills: this.broker.counters.willsPublished,
+      retained: this.retainedSeen,
+      bytesOnAir: sum((c) => c.bytesUp + c.bytesDown),
+      retransmissions: sum((c) => c.retransmissions) + gatewayRetransmissions,
+      gatewayRetransmissions,
+      classes,
+      violations: this.ledger.violations(untilMs),
+    };
+  }
+
+  private gatewayOptions(): ConstructorParameters<typeof Gateway>[0] {
+    return {
+      predefined: this.scenario.predefined ?? {},
+      ...(this.scenario.gatewayRetryMs === undefined ? {} : { tRetryMs: this.scenario.gatewayRetryMs }),
+    };
+  }
+
+  private random(salt: Salt): Xoshiro128 {
+    return new Xoshiro128(mix32(this.seed, salt));
+  }
+
+  private createDevices(): SimDevice[] {
+    const groups = this.scenario.devices.flatMap((group) => Array.from({ length: group.count }, () => group));
+    const boot = this.random(Salt.Boot);
+    const links = this.options.links && assign(this.options.links, groups.length, this.random(Salt.Links));
+    const modules = new Map<string, DeviceModule>();
+    return groups.map((group, index) => {
+      const device = this.createDevice(group, index, this.moduleOf(group.app, modules), links?.[index]);
+      const spreadMs = Math.round((group.bootSpreadS ?? BOOT_SPREAD_S_DEFAULT) * MS_PER_S);
+      this.scheduler.at(boot.nextU32() % (spreadMs + 1), (now) => device.boot(now));
+      if (group.diesAtS !== undefined) {
+        this.scheduler.at(Math.round(group.diesAtS * MS_PER_S), () => this.kill(device));
+      }
+      return device;
+    });
+  }
+
+  private moduleOf(app: string, modules: Map<string, DeviceModule>): DeviceModule {
+    let module = modules.get(app);
+    if (module === undefined) {
+      const bytes = this.options.modules.get(app);
+      if (bytes === undefined) throw new Error(`the module of "${app}" was not given`);
+      module = new DeviceModule(bytes, app);
+      modules.set(app, module);
+    }
+    return module;
+  }
+
+  private createDevice(group: DeviceGroup, index: number, module: DeviceModule, links?: DeviceLinks): SimDevice {
+    const linkSeed = mix32(mix32(this.seed, Salt.Link), index);
+    const radio = { ...this.scenario.radio, ...group.radio };
+    return new SimDevice(
+      module,
+      {
+        address: `device:${index}`,
+        class: group.class,
+        serial: ((mix32(this.seed, Salt.Serial) << INDEX_BITS) | index) >>> 0,
+        up: { ...radio.up, ...(links && { loss: links.uplink }) },
+        down: { ...radio.down, ...(links && { loss: links.downlink }) },
+        upSeed: mix32(linkSeed, 0),
+        downSeed: mix32(linkSeed, 1),
+        predefined: this.scenario.predefined ?? {},
+      },
+      this.scheduler,
+      {
+        onAir: (device, direction, datagram, now) => {
+          this.digest.datagram(now, device.address, direction, datagram);
+          this.options.tap?.(index, direction, datagram, now);
+        },
+        atGateway: (device, datagram, now) => {
+          this.gateway.receive(device.address, datagram, now);
+          this.settle(now);
+        },
+        published: (device, topic, payload, qos, now) =>
+          this.ledger.sent('up', device.address, topic, payload, qos, now),
+        delivered: (device, topic, payload, now) => {
+          this.digest.delivered(now, device.address, topic, payload);
+          this.ledger.delivered('down', topic, payload, now);
+        },
+      },
+    );
+  }
+
+  private kill(device: SimDevice): void {
+    device.die();
+    this.dead.add(device);
+    this.ledger.orphan(device.address);
+  }
+
+  private serialsOf(className: string): string[] {
+    return this.devices
+      .filter((device) => device.options.class === className && !this.dead.has(device))
+      .map((device) => device.options.serial.toString(16).padStart(8, '0'));
+  }
+
+  private clientDelivered(name: string, message: Message, measures: boolean, now: Millis): void {
+    this.digest.delivered(now, name, message.topic, message.payload);
+    if (message.retain) this.retainedSeen++;
+    else if (measures) this.ledger.delivered('up', message.topic, message.payload, now);
+  }
+
+  /** Asks gateway and broker when they want to be called again. */
+  private settle(now: Millis): void {
+    this.gatewayAlarm.rearm(now);
+    this.brokerAlarm.rearm(now);
+  }
+
+  private classFigures(): ClassFigures[] {
+    const names = [...new Set(this.scenario.devices.map((group) => group.class))];
+    return names.map((name) => {
+      const devices = this.devices.filter((device) => device.options.class === name);
+      const sum = (of: (device: SimDevice) => number): number => devices.reduce((total, d) => total + of(d), 0);
+      return {
+        class: name,
+        devices: devices.length,
+        bytesUp: sum((d) => d.uplink.counters.bytes),
+        bytesDown: sum((d) => d.downlink.counters.bytes),
+        datagramsUp: sum((d) => d.uplink.counters.sent),
+        datagramsDown: sum((d) => d.downlink.counters.sent),
+        lost: sum((d) => d.uplink.counters.lost + d.downlink.counters.lost),
+        retransmissions: sum((d) => d.retransmissions),
+      };
+    });
+  }
+}

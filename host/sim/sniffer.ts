@@ -1,0 +1,68 @@
+// Listens to one device's datagrams and knows, as the device does, which name stands behind a topic id. The simulator
+// needs it to tell what messages are on the air without asking the device.
+import { PacketType, TopicType } from '../../assembly/protocol/index.js';
+import type { PredefinedConfig } from '../gateway/config.js';
+import { decode, isFault, type Packet, type PublishTopic } from '../wire/index.js';
+
+export type Publish = Extract<Packet, { type: PacketType.Publish }>;
+
+export class Sniffer {
+  private readonly names = new Map<number, string>();
+  /** Names whose id is asked for, by MsgId. */
+  private readonly asked = new Map<number, string>();
+  private clientId = '';
+
+  constructor(private readonly predefined: PredefinedConfig) {}
+
+  /** A datagram the device sends. Returns it where it is a PUBLISH. */
+  up(datagram: Uint8Array): Publish | undefined {
+    const packet = decode(datagram);
+    if (isFault(packet)) return undefined;
+    switch (packet.type) {
+      case PacketType.Connect:
+        this.clientId = packet.clientId;
+        return undefined;
+      case PacketType.Register:
+        this.asked.set(packet.msgId, packet.topicName);
+        return undefined;
+      case PacketType.Subscribe:
+        if (packet.topic.kind === TopicType.Normal) this.asked.set(packet.msgId, packet.topic.name);
+        return undefined;
+      case PacketType.Publish:
+        return packet;
+      default:
+        return undefined;
+    }
+  }
+
+  /** A datagram the device receives. Returns it where it is a PUBLISH. */
+  down(datagram: Uint8Array): Publish | undefined {
+    const packet = decode(datagram);
+    if (isFault(packet)) return undefined;
+    switch (packet.type) {
+      case PacketType.RegAck:
+      case PacketType.SubAck: {
+        const name = this.asked.get(packet.msgId);
+        if (name === undefined) return undefined;
+        this.asked.delete(packet.msgId);
+        if (packet.topicId !== 0) this.names.set(packet.topicId, name);
+        return undefined;
+      }
+      case PacketType.Register:
+        this.names.set(packet.topicId, packet.topicName);
+        return undefined;
+      case PacketType.Publish:
+        return packet;
+      default:
+        return undefined;
+    }
+  }
+
+  /** The name behind a topic; undefined where it was never told. */
+  nameOf(topic: PublishTopic): string | undefined {
+    if (topic.kind === TopicType.Short) return topic.name;
+    if (topic.kind === TopicType.Normal) return this.names.get(topic.id);
+    const id = String(topic.id);
+    return this.predefined[this.clientId]?.[id] ?? this.predefined['*']?.[id];
+  }
+}
