@@ -1,6 +1,8 @@
-// Bytes to packets and back, by mqtt-packet: one whole packet at a time. The one place of the broker that knows Buffer.
+// Bytes to packets and back, one whole packet at a time: the frequent ones by hot-packets.ts, all others by
+// mqtt-packet. These two files are the only ones of the broker that know Buffer.
 import { generate, parser as newParser, type Packet as WirePacket } from 'mqtt-packet';
-import { LEVEL_MQTT_3_1, LEVEL_MQTT_3_1_1, type Packet, type PublishPacket, publishPacket } from './packets.js';
+import { decodeHot, encodeAck, encodePublish } from './hot-packets.js';
+import { LEVEL_MQTT_3_1, LEVEL_MQTT_3_1_1, type Packet } from './packets.js';
 import { PacketType, packetTypeOf, protocolIn, shapeFaultOf } from './wellformed.js';
 
 /** A packet, or why the bytes are none. */
@@ -28,9 +30,15 @@ export function decode(frame: Uint8Array, bodyAt: number): Decoded {
   if (stranger !== undefined) return { packet: stranger };
   const fault = shapeFaultOf(frame, bodyAt);
   if (fault !== undefined) return { fault };
+  const buffer = asBuffer(frame);
+  const packet = decodeHot(buffer, bodyAt);
+  return packet === undefined ? parse(buffer) : { packet };
+}
+
+function parse(frame: Buffer): Decoded {
   parsed = undefined;
   try {
-    const left = parser.parse(asBuffer(frame));
+    const left = parser.parse(frame);
     if (left === 0 && parsed !== undefined) return parsed;
   } catch (error) {
     parsed = { fault: error instanceof Error ? error.message : 'parser' };
@@ -41,15 +49,23 @@ export function decode(frame: Uint8Array, bodyAt: number): Decoded {
 
 /** The bytes of a packet. A PUBLISH of QoS 0 keeps them, since it may go to many. */
 export function encode(packet: Packet): Uint8Array {
-  if (packet.cmd !== 'publish') return generate(packet as WirePacket);
-  if (packet.encoded !== undefined) return packet.encoded;
-  const bytes = generate({ ...packet, payload: asBuffer(packet.payload) });
-  if (packet.qos === 0) packet.encoded = bytes;
-  return bytes;
+  switch (packet.cmd) {
+    case 'publish':
+      if (packet.qos > 0) return encodePublish(packet);
+      packet.encoded ??= encodePublish(packet);
+      return packet.encoded;
+    case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+      return encodeAck(packet);
+    default:
+      return generate(packet as WirePacket);
+  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A CONNECT of a level whose fields the parser may not know: enough of it for the refusal [MQTT-3.1.2-2]. */
@@ -61,14 +77,8 @@ function otherLevel(frame: Uint8Array, bodyAt: number): Packet | undefined {
   return { cmd: 'connect', clientId: '', protocolId: name, protocolVersion: level };
 }
 
-/** Payloads are copied: the frame lies in a socket's buffer, and a message may live for long. */
 function fromWire(packet: WirePacket): Packet {
-  if (packet.cmd === 'publish') return fromWirePublish(packet);
   if (packet.cmd !== 'connect' || packet.will === undefined) return packet as Packet;
+  // The will's payload is copied, as that of a PUBLISH is.
   return { ...packet, will: { ...packet.will, payload: new Uint8Array(packet.will.payload as Buffer) } } as Packet;
-}
-
-function fromWirePublish(wire: Extract<WirePacket, { cmd: 'publish' }>): PublishPacket {
-  const message = { ...wire, payload: new Uint8Array(wire.payload as Buffer) };
-  return publishPacket(message, wire.qos, wire.retain, wire.messageId ?? 0, wire.dup);
 }

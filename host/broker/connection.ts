@@ -14,11 +14,14 @@ const MS_PER_SECOND = 1_000;
 /** [MQTT-3.1.2-24]. */
 const KEEP_ALIVE_GRACE = 1.5;
 
-/** The far end of a connection, as the broker sees it. The broker may call it at any moment of its own work. */
+/**
+ * The far end of a connection, as the broker sees it. The broker may call it at any moment of its own work; what is said
+ * to the broker from inside such a call is heard after that work (turn.ts).
+ */
 export interface Sink {
   /** Takes a packet to the client. Packets are shared and must not be changed; `encoded` is the encoder's. */
   send(packet: Packet, now: Millis): void;
-  /** The broker is done with the connection: nothing is sent any more, and what arrives is ignored. */
+  /** The broker is done with the connection: nothing is sent any more, and what arrives is ignored. Not after `closed`. */
   close(reason: CloseReason, now: Millis): void;
   /**
    * True while the client reads more slowly than it is sent to: PUBLISHes then wait in the session until `drained` is

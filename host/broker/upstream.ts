@@ -5,7 +5,8 @@
 // work), so that protocol state never lags. Events for the owner are queued and delivered one after another, never one
 // inside another, when the outermost call into this upstream or the broker's call into it is about to return. So an
 // owner may call any session from inside any event. It must only expect events before its own call returns. After `close` or `abort` an owner
-// hears nothing more of that session, not even the outcome of a request.
+// hears nothing more of that session, not even the outcome of a request. Topics and filters must be valid: the broker
+// closes the connection of a client whose are not.
 import type { Message, Millis, Qos, Upstream, UpstreamEvents, UpstreamOptions, UpstreamSession } from '../ports.js';
 import type { Broker } from './broker.js';
 import type { Connection, Sink } from './connection.js';
