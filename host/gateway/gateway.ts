@@ -176,7 +176,7 @@ export class Gateway {
         session.delivery.onPubrec(packet.msgId, now);
         break;
       case PacketType.PubRel:
-        this.inbound.onPubrel(session, packet.msgId);
+        this.inbound.onPubrel(session, packet.msgId, now);
         break;
       case PacketType.PubComp:
         session.delivery.onPubcomp(packet.msgId, now);

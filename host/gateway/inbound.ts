@@ -33,13 +33,14 @@ export class Inbound {
     else this.publishQos0(session, packet, message, now);
   }
 
-  onPubrel(session: ClientSession, msgId: number): void {
+  onPubrel(session: ClientSession, msgId: number, now: Millis): void {
     const record = session.qos2.get(msgId);
     if (record !== undefined && !record.taken) {
       // PUBREC was not sent yet: this PUBREL belongs to an earlier handshake with the same MsgId.
       this.core.counters.unexpected++;
       return;
     }
+    if (record !== undefined) session.recent.touch(record.recent, now);
     session.qos2.delete(msgId);
     // Also for an unknown id: the PUBCOMP before this one was lost (6.6).
     session.send({ type: PacketType.PubComp, msgId });
@@ -89,7 +90,7 @@ export class Inbound {
     }
     this.core.counters.publishesInQos2++;
     const recent = session.recent.add(msgId, print);
-    const record = { fingerprint: print, taken: false };
+    const record = { fingerprint: print, taken: false, recent };
     this.makeRoom(session);
     session.qos2.set(msgId, record);
     session.link?.publish(message, now, (accepted, at) => {

@@ -47,6 +47,11 @@ export class RecentRequests {
     return recent;
   }
 
+  /** The client has just said the same again, or gone on with the handshake: copies of that can be late, too. */
+  touch(recent: Recent, now: Millis): void {
+    recent.answeredAt = now;
+  }
+
   answered(recent: Recent, answer: Packet, now: Millis): void {
     recent.answer = answer;
     recent.answeredAt = now;

@@ -9,7 +9,7 @@ import type { Core, Job } from './core.js';
 import type { DeliveryOwner } from './delivery.js';
 import { Delivery } from './delivery.js';
 import type { Peer } from './peer.js';
-import { RecentRequests } from './recent-requests.js';
+import { type Recent, RecentRequests } from './recent-requests.js';
 import { TopicTable } from './topic-table.js';
 import type { UpstreamLink } from './upstream-link.js';
 
@@ -38,6 +38,8 @@ export interface InboundQos2 {
   readonly fingerprint: number;
   /** The broker has it, and PUBREC was sent. */
   taken: boolean;
+  /** The same request among the recent ones, which outlives the handshake. */
+  readonly recent: Recent;
 }
 
 /** The CONNECT that a session rests on. */
