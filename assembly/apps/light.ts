@@ -1,5 +1,5 @@
-// A lamp on the mains. It takes commands ("on", "off", "toggle") for itself and for all lights, reports its state as a
-// retained message, and leaves a will that tells when it vanishes.
+// A lamp on the mains. It takes commands ({"on":true}, {"on":false}; more may follow) for itself and for all lights,
+// reports its state as a retained message, and leaves a will that tells when it vanishes.
 import { client, Event, EventKind, text } from '../index';
 
 const KEEP_ALIVE_S: i32 = 60;
@@ -46,9 +46,8 @@ export function tick(): i32 {
 }
 
 function obey(event: Event): void {
-  if (client.hasData(event, 'on')) my().isOn = 1;
-  else if (client.hasData(event, 'off')) my().isOn = 0;
-  else if (client.hasData(event, 'toggle')) my().isOn = 1 - my().isOn;
+  if (client.dataBegins(event, '{"on":true')) my().isOn = 1;
+  else if (client.dataBegins(event, '{"on":false')) my().isOn = 0;
   else return; // not for us
   report();
 }

@@ -66,10 +66,10 @@ export function isActive(): bool {
   return client.link === Link.Active;
 }
 
-/** True where an event's data are exactly this literal. */
-export function hasData(event: Event, literal: string): bool {
+/** True where an event's data begin with this literal. */
+export function dataBegins(event: Event, literal: string): bool {
   text.clear().add(literal);
-  if (<i32>event.dataBytes !== text.bytes) return false;
+  if (<i32>event.dataBytes < text.bytes) return false;
   for (let i = 0; i < text.bytes; i++) if (load<u8>(event.data + i) !== load<u8>(text.at + i)) return false;
   return true;
 }

@@ -73,8 +73,8 @@ function classTable(report: SimReport): string {
   return table(['class', 'devices', 'datagrams', 'bytes up', 'bytes down', 'lost on air', 'sent again'], rows);
 }
 
-function milliseconds(value: number | undefined): string {
-  return value === undefined ? '–' : number(value);
+function milliseconds(value: number | null): string {
+  return value === null ? '–' : number(value);
 }
 
 function violationLines({ violations }: SimReport): string[] {

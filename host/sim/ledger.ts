@@ -29,7 +29,8 @@ export interface QosFigures {
   readonly duplicates: number;
   /** Messages that did not arrive because their sender was switched off. */
   readonly orphaned: number;
-  readonly latencyMs: { readonly p50: Millis | undefined; readonly p99: Millis | undefined };
+  /** Null where nothing was delivered. */
+  readonly latencyMs: { readonly p50: Millis | null; readonly p99: Millis | null };
 }
 
 /** A promise that was not kept. */
@@ -92,7 +93,7 @@ export class Ledger {
       delivered: entries.filter((e) => e.deliveries > 0).length,
       duplicates: entries.reduce((sum, e) => sum + Math.max(0, e.deliveries - 1), 0),
       orphaned: entries.filter((e) => e.orphaned && e.deliveries === 0).length,
-      latencyMs: { p50: latencies.p50, p99: latencies.p99 },
+      latencyMs: { p50: latencies.p50 ?? null, p99: latencies.p99 ?? null },
     };
   }
 

@@ -35,7 +35,7 @@ export interface ClientSubscription {
 export interface ClientCommand {
   readonly class: string;
   readonly topic: string;
-  /** One after another, for ever. */
+  /** One after another, for ever; `{n}` in them stands for the command's running number, from 1. */
   readonly payloads: readonly string[];
   readonly qos: Qos;
   /** From one message to the next, seconds. */

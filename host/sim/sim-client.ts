@@ -8,8 +8,8 @@ export interface SimClientEvents {
   published(message: Message, now: Millis): void;
   /** The client has spoken to the broker, whose deadlines may have moved. */
   acted(now: Millis): void;
-  /** The serial numbers of a class's devices that are alive, in order. */
-  serialsOf(className: string): readonly string[];
+  /** Where the `index`-th message of a command goes, and how often it has been round; undefined where that device is not ready. */
+  nextTarget(command: ClientCommand, index: number): { readonly topic: string; readonly round: number } | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -57,11 +57,11 @@ export class SimClient {
   }
 
   private command(command: ClientCommand, everyMs: number, index: number, now: Millis): void {
-    const serials = this.events.serialsOf(command.class);
-    if (serials.length > 0) {
-      const payload = command.payloads[Math.floor(index / serials.length) % command.payloads.length]!;
+    const target = this.events.nextTarget(command, index);
+    if (target !== undefined) {
+      const payload = command.payloads[target.round % command.payloads.length]!;
       const message: Message = {
-        topic: command.topic.replaceAll('{serial}', serials[index % serials.length]!),
+        topic: target.topic,
         payload: encoder.encode(payload.replaceAll('{n}', String(index + 1))),
         qos: command.qos,
         retain: false,

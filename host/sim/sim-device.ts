@@ -87,6 +87,16 @@ export class SimDevice {
     });
   }
 
+  /** Eight hexadecimal digits. */
+  get serial(): string {
+    return this.options.serial.toString(16).padStart(8, '0');
+  }
+
+  /** True while it is switched on and has subscribed to exactly this topic: messages for it are owed to it. */
+  takes(topic: string): boolean {
+    return this.isOn && this.sniffer.holds(topic);
+  }
+
   get retransmissions(): number {
     return this.device.counter(Counter.Retransmissions);
   }

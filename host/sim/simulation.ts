@@ -12,7 +12,13 @@ import { Digest, type Direction } from './digest.js';
 import { Ledger } from './ledger.js';
 import { assign, type DeviceLinks, type Links } from './links-file.js';
 import type { ClassFigures, SimReport } from './report.js';
-import { BOOT_SPREAD_S_DEFAULT, type DeviceGroup, type Scenario, SETTLE_S_DEFAULT } from './scenario.js';
+import {
+  BOOT_SPREAD_S_DEFAULT,
+  type ClientCommand,
+  type DeviceGroup,
+  type Scenario,
+  SETTLE_S_DEFAULT,
+} from './scenario.js';
 import { Scheduler } from './scheduler.js';
 import { SimClient } from './sim-client.js';
 import { SimDevice } from './sim-device.js';
@@ -54,7 +60,7 @@ export class Simulation {
   private readonly scenario: Scenario;
   private readonly digest = new Digest();
   private readonly byAddress = new Map<Address, SimDevice>();
-  private readonly dead = new Set<SimDevice>();
+  private readonly byClass = new Map<string, SimDevice[]>();
   private readonly gatewayAlarm: Alarm;
   private readonly brokerAlarm: Alarm;
   private retainedSeen = 0;
@@ -78,14 +84,18 @@ export class Simulation {
     this.gatewayAlarm = new Alarm(this.gateway, this.scheduler, (now) => this.settle(now));
     this.brokerAlarm = new Alarm(this.broker, this.scheduler, (now) => this.settle(now));
     this.devices = this.createDevices();
-    for (const device of this.devices) this.byAddress.set(device.address, device);
+    for (const device of this.devices) {
+      this.byAddress.set(device.address, device);
+      const { class: name } = device.options;
+      this.byClass.set(name, [...(this.byClass.get(name) ?? []), device]);
+    }
     for (const client of this.scenario.clients) {
       new SimClient(client, upstream, this.scheduler, {
         published: (message, now) =>
           this.ledger.sent('down', client.name, message.topic, message.payload, message.qos, now),
         delivered: (message, now) => this.clientDelivered(client.name, message, client.measures === true, now),
         acted: (now) => this.settle(now),
-        serialsOf: (className) => this.serialsOf(className),
+        nextTarget: (command, index) => this.nextTarget(command, index),
       }).schedule();
     }
     this.scheduler.at(0, (now) => {
@@ -198,14 +208,16 @@ export class Simulation {
 
   private kill(device: SimDevice): void {
     device.die();
-    this.dead.add(device);
     this.ledger.orphan(device.address);
   }
 
-  private serialsOf(className: string): string[] {
-    return this.devices
-      .filter((device) => device.options.class === className && !this.dead.has(device))
-      .map((device) => device.options.serial.toString(16).padStart(8, '0'));
+  /** Devices of the class in turn; who is off or has not subscribed yet is passed over, since nothing is owed to it. */
+  private nextTarget(command: ClientCommand, index: number): { topic: string; round: number } | undefined {
+    const devices = this.byClass.get(command.class) ?? [];
+    const device = devices[index % devices.length];
+    if (device === undefined) return undefined;
+    const topic = command.topic.replaceAll('{serial}', device.serial);
+    return device.takes(topic) ? { topic, round: Math.floor(index / devices.length) } : undefined;
   }
 
   private clientDelivered(name: string, message: Message, measures: boolean, now: Millis): void {
@@ -221,9 +233,7 @@ export class Simulation {
   }
 
   private classFigures(): ClassFigures[] {
-    const names = [...new Set(this.scenario.devices.map((group) => group.class))];
-    return names.map((name) => {
-      const devices = this.devices.filter((device) => device.options.class === name);
+    return [...this.byClass].map(([name, devices]) => {
       const sum = (of: (device: SimDevice) => number): number => devices.reduce((total, d) => total + of(d), 0);
       return {
         class: name,

@@ -1,6 +1,6 @@
 // Listens to one device's datagrams and knows, as the device does, which name stands behind a topic id. The simulator
 // needs it to tell what messages are on the air without asking the device.
-import { PacketType, TopicType } from '../../assembly/protocol/index.js';
+import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import { decode, isFault, type Packet, type PublishTopic } from '../wire/index.js';
 
@@ -11,6 +11,9 @@ export class Sniffer {
   /** Names whose id is asked for, by MsgId. */
   private readonly asked = new Map<number, string>();
   private clientId = '';
+  /** Filters by MsgId of the SUBSCRIBE, and those that the gateway accepted. */
+  private readonly wanted = new Map<number, string>();
+  private readonly held = new Set<string>();
 
   constructor(private readonly predefined: PredefinedConfig) {}
 
@@ -26,7 +29,10 @@ export class Sniffer {
         this.asked.set(packet.msgId, packet.topicName);
         return undefined;
       case PacketType.Subscribe:
-        if (packet.topic.kind === TopicType.Normal) this.asked.set(packet.msgId, packet.topic.name);
+        if (packet.topic.kind === TopicType.Normal) {
+          this.asked.set(packet.msgId, packet.topic.name);
+          this.wanted.set(packet.msgId, packet.topic.name);
+        }
         return undefined;
       case PacketType.Publish:
         return packet;
@@ -40,8 +46,10 @@ export class Sniffer {
     const packet = decode(datagram);
     if (isFault(packet)) return undefined;
     switch (packet.type) {
-      case PacketType.RegAck:
-      case PacketType.SubAck: {
+      case PacketType.SubAck:
+      case PacketType.RegAck: {
+        const filter = this.wanted.get(packet.msgId);
+        if (filter !== undefined && packet.returnCode === ReturnCode.Accepted) this.held.add(filter);
         const name = this.asked.get(packet.msgId);
         if (name === undefined) return undefined;
         this.asked.delete(packet.msgId);
@@ -56,6 +64,11 @@ export class Sniffer {
       default:
         return undefined;
     }
+  }
+
+  /** True once the device knows that the gateway took its subscription to exactly this filter. */
+  holds(filter: string): boolean {
+    return this.held.has(filter);
   }
 
   /** The name behind a topic; undefined where it was never told. */
