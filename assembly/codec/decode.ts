@@ -8,6 +8,9 @@ import { Packet } from './packet';
 
 /** The types in which TopicIdType means something, a bit each; elsewhere it is ignored. */
 const HAS_TOPIC_TYPE: u32 = (1 << PacketType.Publish) | (1 << PacketType.Subscribe) | (1 << PacketType.Unsubscribe);
+/** The types with a QoS that cannot be -1: that is for PUBLISH alone (5.3.4). */
+const HAS_QOS: u32 =
+  (1 << PacketType.WillTopic) | (1 << PacketType.Subscribe) | (1 << PacketType.SubAck) | (1 << PacketType.WillTopicUpd);
 
 /** Fills `packet` from `bytes` octets at `ptr`; its pointers lead into them. `c` is scratch. Returns 0 or an ErrorCode. */
 export function decode(packet: Packet, c: Cursor, ptr: usize, bytes: i32): i32 {
@@ -40,11 +43,12 @@ function decodeBody(packet: Packet, c: Cursor): i32 {
     } else if (field === Field.Reserved) return ErrorCode.UnknownType;
     else {
       packet.dataBytes = c.left();
-      if (field === Field.Name && !packet.dataBytes) return ErrorCode.Truncated;
+      if (field === Field.NodeId && !packet.dataBytes) return ErrorCode.Truncated;
       packet.data = c.take(packet.dataBytes);
     }
   }
   if (c.failed | c.left()) return ErrorCode.Truncated;
+  if ((packet.flags & Flags.Qos) === Flags.Qos && (HAS_QOS >> packet.type) & 1) return ErrorCode.BadField;
   const reserved = (packet.flags & Flags.TopicType) === TopicType.Reserved && (HAS_TOPIC_TYPE >> packet.type) & 1;
   return reserved ? ErrorCode.ReservedTopicType : ErrorCode.None;
 }

@@ -20,11 +20,11 @@ export const enum Field {
   TopicId = 4,
   /** MsgId, 2 octets. */
   MsgId = 5,
-  /** All that is left; may be empty. */
+  /** All that is left; may be empty, also where it is a name: who reads it says what an empty name means. */
   Data = 6,
   /** All that is left, at least one octet. */
-  Name = 7,
-  /** TopicId where Flags say predefined or short, else a Name (5.4.15, 5.4.17). */
+  NodeId = 7,
+  /** TopicId where Flags say predefined or short, else a name (5.4.15, 5.4.17). */
   Filter = 8,
   /** The body may end here, but only if nothing came before. */
   Optional = 9,
@@ -41,10 +41,10 @@ export const LAYOUTS: usize = memory.data<u16>([
   <u16>(Field.Flags | (Field.Code << 4) | (Field.Duration << 8) | (Field.Data << 12)), // 04 CONNECT: .., ProtocolId, .., ClientId
   <u16>Field.Code, // 05 CONNACK: ReturnCode
   <u16>Field.End, // 06 WILLTOPICREQ
-  <u16>(Field.Optional | (Field.Flags << 4) | (Field.Name << 8)), // 07 WILLTOPIC
+  <u16>(Field.Optional | (Field.Flags << 4) | (Field.Data << 8)), // 07 WILLTOPIC
   <u16>Field.End, // 08 WILLMSGREQ
   <u16>Field.Data, // 09 WILLMSG
-  <u16>(Field.TopicId | (Field.MsgId << 4) | (Field.Name << 8)), // 0a REGISTER
+  <u16>(Field.TopicId | (Field.MsgId << 4) | (Field.Data << 8)), // 0a REGISTER
   <u16>(Field.TopicId | (Field.MsgId << 4) | (Field.Code << 8)), // 0b REGACK
   <u16>(Field.Flags | (Field.TopicId << 4) | (Field.MsgId << 8) | (Field.Data << 12)), // 0c PUBLISH
   <u16>(Field.TopicId | (Field.MsgId << 4) | (Field.Code << 8)), // 0d PUBACK
@@ -60,14 +60,14 @@ export const LAYOUTS: usize = memory.data<u16>([
   <u16>Field.End, // 17 PINGRESP
   <u16>(Field.Optional | (Field.Duration << 4)), // 18 DISCONNECT
   <u16>Field.Reserved,
-  <u16>(Field.Optional | (Field.Flags << 4) | (Field.Name << 8)), // 1a WILLTOPICUPD
+  <u16>(Field.Optional | (Field.Flags << 4) | (Field.Data << 8)), // 1a WILLTOPICUPD
   <u16>Field.Code, // 1b WILLTOPICRESP
   <u16>Field.Data, // 1c WILLMSGUPD
   <u16>Field.Code, // 1d WILLMSGRESP
 ]);
 
 /** Forwarder encapsulation (5.5): Ctrl, Wireless Node Id. The packet inside follows after its Length. */
-const FORWARDED: u32 = Field.Code | (Field.Data << 4);
+const FORWARDED: u32 = Field.Code | (Field.NodeId << 4);
 
 /** The field codes of a MsgType, `Field.Reserved` for one that does not exist. */
 export function layoutOf(type: i32): u32 {
@@ -79,7 +79,7 @@ export function layoutOf(type: i32): u32 {
 export function fieldOf(packet: Packet, layout: u32): i32 {
   const field: i32 = layout & 15;
   if (field !== Field.Filter) return field;
-  return (packet.flags & Flags.TopicType) === TopicType.Normal ? Field.Name : Field.TopicId;
+  return (packet.flags & Flags.TopicType) === TopicType.Normal ? Field.Data : Field.TopicId;
 }
 
 /** Where the packet keeps a field of one or two octets. */

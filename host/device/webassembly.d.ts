@@ -13,6 +13,7 @@ declare namespace WebAssembly {
   }
   class Table {}
   class Instance {
+    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Record<string, unknown>;
   }
 }

@@ -34,6 +34,8 @@ export interface GoodVector {
 export interface MalformedVector {
   readonly name: string;
   readonly malformed: true;
+  /** Wrong only where names are text; good where they are octets. */
+  readonly text?: true;
   readonly why: string;
   readonly hex: string;
 }
