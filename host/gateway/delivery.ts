@@ -3,6 +3,7 @@
 // never has more than one REGISTER and one PUBLISH outstanding (6.5, 6.6).
 import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index.js';
 import type { Timer } from '../core/timer-queue.js';
+import { isValidTopicName } from '../core/topics.js';
 import type { Message, Millis } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
 import { nameBytes, publishBytes, registerBytes } from '../wire/index.js';
@@ -200,6 +201,11 @@ export class Delivery {
       this.dropHead('droppedTooLong', now);
       return;
     }
+    // Nor can a name be sent that no client could name.
+    if (!isValidTopicName(message.topic)) {
+      this.dropHead('droppedRejected', now);
+      return;
+    }
     const topic = this.owner.publishTopic(message.topic);
     if (topic === undefined) this.register(head, now);
     else this.publish(head, topic, now);
@@ -337,11 +343,13 @@ export class Delivery {
       acknowledge(now);
       return true;
     }
-    const { head } = this.buffer;
-    const isTwin = head?.sent && !head.told && head.acknowledge === undefined && sameMessage(head.message, message);
-    if (!isTwin) return false;
-    head.acknowledge = acknowledge;
-    if (head.phase === Phase.AwaitPubcomp) this.tell(head, now);
+    const twin = this.buffer.queue.find(
+      (outgoing) =>
+        outgoing.sent && !outgoing.told && outgoing.acknowledge === undefined && sameMessage(outgoing.message, message),
+    );
+    if (twin === undefined) return false;
+    twin.acknowledge = acknowledge;
+    if (twin.phase === Phase.AwaitPubcomp) this.tell(twin, now);
     return true;
   }
 

@@ -102,7 +102,8 @@ export class Requests {
   private subscribed(session: ClientSession, packet: Subscribe, filter: string, granted: Qos | undefined): Packet {
     if (granted === undefined) return subackOf(packet, 0, TOPIC_ID_NONE, ReturnCode.NotSupported);
     const { topic } = packet;
-    session.subscriptions.set(filter, { qos: granted, kind: topic.kind });
+    const id = topic.kind === TopicType.Predefined ? topic.id : undefined;
+    session.subscriptions.set(filter, { qos: granted, kind: topic.kind, id });
     let topicId: number = TOPIC_ID_NONE; // wildcards and short names have none (5.4.16)
     if (topic.kind === TopicType.Predefined) topicId = topic.id;
     else if (needsId(topic)) {

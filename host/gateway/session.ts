@@ -31,7 +31,11 @@ export interface Subscription {
   readonly qos: Qos;
   /** How the client named the topic: messages for it are named in the same way. */
   readonly kind: TopicType;
+  /** The predefined id that it used. */
+  readonly id: number | undefined;
 }
+
+const NOT_SUBSCRIBED = { kind: undefined, id: undefined };
 
 /** A QoS 2 PUBLISH of the client that waits for its PUBREL. */
 export interface InboundQos2 {
@@ -81,6 +85,8 @@ export class ClientSession implements DeliveryOwner {
   readonly recent: RecentRequests;
 
   link: UpstreamLink | undefined;
+  /** While the broker is being asked to open the session. */
+  linkTimer: Timer<Job> | undefined;
   /** To be sent once the broker has the session open: what a will update is answered with. */
   owed: Packet | undefined;
   /** The broker session is to be opened anew as soon as no request is pending there. */
@@ -105,9 +111,9 @@ export class ClientSession implements DeliveryOwner {
    * need no REGISTER: a predefined id, then a short name (6.9).
    */
   publishTopic(name: string): PublishTopic | undefined {
-    const kind = this.subscriptions.get(name)?.kind;
+    const { kind, id: own } = this.subscriptions.get(name) ?? NOT_SUBSCRIBED;
     if (kind !== TopicType.Normal) {
-      const id = kind === TopicType.Short ? undefined : this.core.predefined.idOf(this.clientId, name);
+      const id = kind === TopicType.Short ? undefined : (own ?? this.core.predefined.idOf(this.clientId, name));
       if (id !== undefined) return { kind: TopicType.Predefined, id };
       if (nameBytes(name) === SHORT_NAME_BYTES) return { kind: TopicType.Short, name };
     }

@@ -73,6 +73,8 @@ export class Sessions implements SessionEvents {
     session.lastHeard = now;
     session.delivery.suspend();
     session.state = SessionState.Connecting;
+    this.core.cancel(session.aliveTimer);
+    session.aliveTimer = undefined;
     const { link } = session;
     // The session with the broker goes on if a new one would be no different.
     const usable = link?.isConnected === true && link.options.clean === session.clean;
@@ -156,16 +158,16 @@ export class Sessions implements SessionEvents {
     if (session.state === SessionState.Awake) this.answerPing(session, now);
   }
 
-  /** Asleep, or asleep again; supervision starts from now (6.14). */
+  /** Asleep, or asleep again. */
   fallAsleep(session: ClientSession, now: Millis): void {
     session.delivery.suspend();
     session.state = SessionState.Asleep;
-    session.lastHeard = now;
     this.supervise(session, now);
   }
 
   private answerPing(session: ClientSession, now: Millis): void {
     session.send({ type: PacketType.PingResp });
+    session.lastHeard = now; // the sleep is timed from PINGRESP (6.14)
     this.fallAsleep(session, now);
   }
 
@@ -226,6 +228,8 @@ export class Sessions implements SessionEvents {
   /** Answers of the broker that were to come will not come. */
   private linkOver(session: ClientSession): void {
     session.link = undefined;
+    this.core.cancel(session.linkTimer);
+    session.linkTimer = undefined;
     session.delivery.upstreamOver();
     session.pendingQos1.clear();
     // The client will send it again; whether the broker had taken it is not known, and losing it would be worse.
@@ -246,17 +250,16 @@ export class Sessions implements SessionEvents {
       idle: (at) => this.reopenIfQuiet(session, at),
     });
     session.link = link;
-    if (session.state === SessionState.Connecting) {
-      this.core.cancel(session.aliveTimer);
-      session.aliveTimer = this.core.at(now + this.core.config.upstreamTimeoutMs, (at) => {
-        link.abort(at);
-        this.onClosed(session, 'timeout', at);
-      });
-    }
+    session.linkTimer = this.core.at(now + this.core.config.upstreamTimeoutMs, (at) => {
+      link.abort(at);
+      this.onClosed(session, 'timeout', at);
+    });
     link.start(this.core.upstream, now);
   }
 
   private onConnected(session: ClientSession, sessionPresent: boolean, now: Millis): void {
+    this.core.cancel(session.linkTimer);
+    session.linkTimer = undefined;
     session.delivery.upstreamBack(sessionPresent);
     if (!sessionPresent) this.subscribeAgain(session, now);
     if (session.state === SessionState.Connecting) this.activate(session, now);

@@ -352,6 +352,15 @@ describe('a will update', () => {
     expect(device.hear().map(({ type }) => type)).toEqual([PacketType.PubAck, PacketType.WillTopicResp]);
   });
 
+  it('costs the connection when the broker does not take it', () => {
+    const world = new World({ upstreamTimeoutMs: 5_000 });
+    const device = world.device('a').connected();
+    world.broker.holdsConnect = true;
+    expect(device.say(update).hear()).toEqual([]);
+    world.pass(5_000);
+    device.hearOne(PacketType.Disconnect);
+  });
+
   it('with an empty topic deletes the will, and one that makes no sense is refused', () => {
     const world = new World();
     const device = world.device('a').connect({ will: true }).say(willTopic, willMessage);

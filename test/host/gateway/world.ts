@@ -83,7 +83,7 @@ export class FakeBroker implements Upstream {
   /** Unacknowledged messages of kept sessions. */
   private readonly kept = new Map<string, Kept[]>();
 
-  constructor(private readonly world: World) {}
+  constructor(private readonly world: { readonly now: Millis }) {}
 
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession {
     const session = new FakeSession(this, options, events);
