@@ -72,8 +72,8 @@ export class Broker {
 }
 
 function check(config: BrokerConfig): void {
-  const { access: _, connectTimeoutMs, offlineSessionMsMax, ...counts } = config;
-  for (const [name, value] of Object.entries({ ...counts, connectTimeoutMs, offlineSessionMsMax })) {
+  const { access: _, ...limits } = config;
+  for (const [name, value] of Object.entries(limits)) {
     const isLimit = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
     if (isLimit && value >= 0) continue;
     throw new BrokerError('BROKER_CONFIG', `${name} is ${value}; it must be an integer of 0 or more, or Infinity`);

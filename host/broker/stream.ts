@@ -8,7 +8,7 @@ import type { CloseReason } from './errors.js';
 import { FrameSplitter } from './frames.js';
 import { PacketType, packetTypeOf } from './wellformed.js';
 
-/** The network's side of a connection. Must not throw. */
+/** The network's side of a connection. Must not throw, nor give the stream more bytes from inside these calls. */
 export interface ByteSink {
   /** Takes bytes to the client. They may be shared with other connections: not to be changed. */
   write(bytes: Uint8Array): void;
