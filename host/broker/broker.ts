@@ -19,7 +19,7 @@ export interface BrokerPorts {
 export class Broker {
   private readonly state: BrokerState;
 
-  /** Throws `BROKER_CONFIG`. What `config` leaves out is taken from BROKER_DEFAULTS. */
+  /** Throws `ERR_BROKER_CONFIG`. What `config` leaves out is taken from BROKER_DEFAULTS. */
   constructor(config: Partial<BrokerConfig>, ports: BrokerPorts) {
     const full = { ...BROKER_DEFAULTS, ...config };
     check(full);
@@ -50,12 +50,12 @@ export class Broker {
     });
   }
 
-  /** Publishes in the host's name, also below `$SYS`. Throws `BROKER_MESSAGE` for a topic that is no topic name. */
+  /** Publishes in the host's name, also below `$SYS`. Throws `ERR_BROKER_MESSAGE` for a topic that is no topic name. */
   publish(message: Message, now: Millis): void {
     if (!isValidTopicName(message.topic)) {
       const topic = JSON.stringify(message.topic);
       throw new BrokerError(
-        'BROKER_MESSAGE',
+        'ERR_BROKER_MESSAGE',
         `${topic} is no topic to publish to: it is empty, too long or has wildcards`,
       );
     }
@@ -76,9 +76,12 @@ function check(config: BrokerConfig): void {
   for (const [name, value] of Object.entries(limits)) {
     const isLimit = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
     if (isLimit && value >= 0) continue;
-    throw new BrokerError('BROKER_CONFIG', `${name} is ${value}; it must be an integer of 0 or more, or Infinity`);
+    throw new BrokerError('ERR_BROKER_CONFIG', `${name} is ${value}; it must be an integer of 0 or more, or Infinity`);
   }
   if (config.inflightMax < 1 || config.inflightMax > PACKET_ID_MAX) {
-    throw new BrokerError('BROKER_CONFIG', `inflightMax is ${config.inflightMax}; it must be 1 to ${PACKET_ID_MAX}`);
+    throw new BrokerError(
+      'ERR_BROKER_CONFIG',
+      `inflightMax is ${config.inflightMax}; it must be 1 to ${PACKET_ID_MAX}`,
+    );
   }
 }

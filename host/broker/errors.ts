@@ -24,7 +24,7 @@ export type CloseReason =
   | 'stopped';
 
 /** Stable codes of `BrokerError`. */
-export type BrokerErrorCode = 'BROKER_CONFIG' | 'BROKER_MESSAGE';
+export type BrokerErrorCode = 'ERR_BROKER_CONFIG' | 'ERR_BROKER_MESSAGE';
 
 /** A mistake of the host that calls the broker; never of a client. */
 export class BrokerError extends Error {

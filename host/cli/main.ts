@@ -43,6 +43,31 @@ program
   .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')
   .action(async (app, options) => (await import('./build.js')).runBuild(app, options));
 
+program
+  .command('broker')
+  .description('run the MQTT broker and the MQTT-SN gateway on real sockets')
+  .option('--host <address>', 'address or name to listen on; 0.0.0.0 for every interface', '127.0.0.1')
+  .option('--mqtt <port>', 'TCP port of MQTT 3.1.1, 0 for any free one', '1883')
+  .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
+  .option('--config <file>', 'JSON with predefined topics, timers and limits, see docs/CLI.md')
+  .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
+  .option('--verbose', 'log what happens to stderr')
+  .option('--json', 'print where it listens as one JSON line')
+  .addHelpText('after', '\nExample:\n  thimble broker --mqtt 0 --sn 0 --json')
+  .action(async (options) => (await import('./broker.js')).runBroker(options));
+
+program
+  .command('run')
+  .description('run an application against a gateway over UDP')
+  .argument('<APP>', 'a file, a module (.wasm), or the name of an example')
+  .option('--gateway <host:port>', 'where the MQTT-SN gateway is', '127.0.0.1:1884')
+  .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
+  .option('--for <seconds>', 'stop after so long; default: run until Ctrl-C')
+  .option('--verbose', 'a line on stderr for every datagram')
+  .option('--json', 'print one JSON document at the end')
+  .addHelpText('after', '\nExample:\n  thimble run light --gateway 127.0.0.1:1884 --seed 42')
+  .action(async (app, options) => (await import('./run.js')).runRun(app, options));
+
 try {
   await program.parseAsync();
 } catch (error) {

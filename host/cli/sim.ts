@@ -1,15 +1,15 @@
 // thimble sim: a fleet in virtual time.
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import type { Millis } from '../ports.js';
 import type { Direction } from '../sim/digest.js';
 import { type Links, LinksFileError, parseLinks } from '../sim/links-file.js';
-import { type PcapEndpoint, pcapHeader, pcapRecord } from '../sim/pcap.js';
 import { parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
 import { Simulation } from '../sim/simulation.js';
 import { moduleFile } from './build.js';
+import { CaptureFile } from './capture.js';
 import { Exit, UsageError } from './failure.js';
 import { print, printError, printJson } from './output.js';
 import { formatReport } from './sim-report.js';
@@ -35,16 +35,16 @@ export async function runSim(name: string, options: SimCommandOptions): Promise<
   const seed = options.seed === undefined ? scenario.seed : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const links = options.links === undefined ? undefined : readLinks(options.links);
   const modules = await loadModules(scenario);
-  const capture = options.pcap === undefined ? undefined : new Capture(options.pcap);
+  const file = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
   const simulation = new Simulation({
     scenario,
     seed,
     modules,
     ...(links && { links }),
-    ...(capture && { tap: (device, direction, bytes, now) => capture.add(device, direction, bytes, now) }),
+    ...(file && { tap: (device, direction, bytes, now) => capture(file, device, direction, bytes, now) }),
   });
   const wallMs = runWithProgress(simulation, options.json === true);
-  capture?.close();
+  file?.close();
   const report = simulation.report(wallMs);
   if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
   if (options.json === true) printJson(report);
@@ -151,24 +151,14 @@ export function clock(ms: Millis): string {
   return `${Math.floor(ms / MS_PER_HOUR)}:${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}`;
 }
 
-/** Every datagram on the air, for Wireshark. Devices are 10.x.y.z, the gateway is 10.0.0.1. */
-class Capture {
-  private readonly file: number;
-  private readonly gateway: PcapEndpoint = { ip: '10.0.0.1', port: 1884 };
+/** In captures devices are 10.x.y.z and the gateway is 10.0.0.1, all on MQTT-SN's port. */
+const CAPTURE_PORT = 1884;
+const GATEWAY_ADDRESS = `10.0.0.1:${CAPTURE_PORT}`;
+const MICROS_PER_MS = 1000;
 
-  constructor(path: string) {
-    this.file = openSync(path, 'w');
-    writeSync(this.file, pcapHeader());
-  }
-
-  add(index: number, direction: Direction, payload: Uint8Array, now: Millis): void {
-    const serial = index + 2; // after the gateway
-    const device = { ip: `10.${(serial >> 16) & 255}.${(serial >> 8) & 255}.${serial & 255}`, port: 1884 };
-    const [from, to] = direction === 'up' ? [device, this.gateway] : [this.gateway, device];
-    writeSync(this.file, pcapRecord({ timestampMicros: now * 1000, from, to, payload }));
-  }
-
-  close(): void {
-    closeSync(this.file);
-  }
+function capture(file: CaptureFile, index: number, direction: Direction, payload: Uint8Array, now: Millis): void {
+  const number = index + 2; // after the gateway
+  const device = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}:${CAPTURE_PORT}`;
+  const [from, to] = direction === 'up' ? [device, GATEWAY_ADDRESS] : [GATEWAY_ADDRESS, device];
+  file.add(from, to, payload, now * MICROS_PER_MS);
 }

@@ -3,7 +3,7 @@ import type { Random } from '../ports.js';
 
 /** SplitMix32: turns any two 32-bit numbers into a well-mixed third. Used to derive seeds from seeds. */
 export function mix32(seed: number, salt: number): number {
-  let z = (seed + Math.imul(salt | 1, 0x9e3779b9) + salt) >>> 0;
+  let z = (seed + Math.imul(salt + 1, 0x9e3779b9)) >>> 0;
   z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
   z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
   return (z ^ (z >>> 15)) >>> 0;

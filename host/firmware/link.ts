@@ -8,6 +8,7 @@ import binaryen from 'binaryen';
 const HEAP_BASE = '__heap_base';
 const DATA_END = '__data_end';
 const ALIGNMENT = 16;
+const OPTIMIZE_ROUNDS = 3;
 
 export interface Linked {
   readonly bytes: Uint8Array;
@@ -30,7 +31,8 @@ export function link(bytes: Uint8Array): Linked {
     binaryen.setShrinkLevel(2);
     const dataEnd = exportedConstant(module, DATA_END);
     removeExports(module);
-    module.optimize();
+    // Each round opens the way for the next; after three there is nothing left to gain.
+    for (let round = 0; round < OPTIMIZE_ROUNDS; round++) module.optimize();
     const heapBase = Math.ceil(dataEnd / ALIGNMENT) * ALIGNMENT;
     exportConstant(module, DATA_END, dataEnd);
     exportConstant(module, HEAP_BASE, heapBase);

@@ -52,7 +52,7 @@ export interface TcpListener {
 /** The address could not be listened at; `cause` is Node's error. */
 export class TcpListenError extends Error {
   override readonly name = 'TcpListenError';
-  readonly code = 'TCP_LISTEN';
+  readonly code = 'ERR_TCP_LISTEN';
 
   constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
     super(`cannot listen at ${host}, TCP port ${port}: ${cause.code}; choose a free port, or 0 to be given one`, {

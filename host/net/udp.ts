@@ -9,6 +9,7 @@ import { Xoshiro128 } from '../core/random.js';
 import type { GatewayConfig } from '../gateway/index.js';
 import { Gateway } from '../gateway/index.js';
 import type { Address, DatagramLink, Log, Millis, Random, Upstream } from '../ports.js';
+import { monotonicNow } from './clock.js';
 
 /** Sees every datagram, for a recording. `epochMicros` is microseconds since 1970. `bytes` must not be changed. */
 export type Tap = (direction: 'in' | 'out', address: Address, bytes: Uint8Array, epochMicros: number) => void;
@@ -29,13 +30,8 @@ export interface UdpGatewayOptions {
   readonly random?: Random;
   readonly log?: Log;
   readonly tap?: Tap;
-  /** The clock that is shared with `upstream`. Default `monotonicMillis`. */
+  /** The clock that is shared with `upstream`. Default `monotonicNow`. */
   readonly clock?: () => Millis;
-}
-
-/** Milliseconds since the process started, on a clock that nobody sets. */
-export function monotonicMillis(): Millis {
-  return Math.floor(performance.now());
 }
 
 /** `1.2.3.4:1883`, `[::1]:1883`. */
@@ -96,7 +92,7 @@ export class UdpGateway implements DatagramLink {
     private readonly options: UdpGatewayOptions,
   ) {
     this.log = options.log ?? (() => {});
-    this.clock = options.clock ?? monotonicMillis;
+    this.clock = options.clock ?? monotonicNow;
     const { address, port } = socket.address();
     this.address = formatAddress(address, port);
     this.gateway = new Gateway(options.config ?? {}, {

@@ -1,6 +1,7 @@
 // A scenario: the fleet, its links, the applications on the other side, and how long they run. Plain JSON, checked against
 // a schema; every option has a default except who takes part.
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv } from 'ajv';
+import { explainSchemaError } from '../core/schema-error.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Qos } from '../ports.js';
 import type { LinkOptions } from './link.js';
@@ -219,11 +220,12 @@ const SCHEMA = {
   additionalProperties: false,
 };
 
-const validate = new Ajv({ allErrors: false, discriminator: true, strict: false }).compile(SCHEMA);
+const validate = new Ajv({ discriminator: true, strict: false, verbose: true }).compile(SCHEMA);
 
 /** Takes parsed JSON for a scenario, or throws a ScenarioError that begins with `source`. */
 export function checkScenario(value: unknown, source: string): Scenario {
-  if (!validate(value)) throw new ScenarioError(`${source}: ${explain(validate.errors![0]!)}`);
+  if (!validate(value))
+    throw new ScenarioError(`${source}: ${explainSchemaError(validate.errors![0]!, 'the scenario')}`);
   const scenario = value as unknown as Scenario;
   const problem = findContradiction(scenario);
   if (problem !== undefined) throw new ScenarioError(`${source}: ${problem}`);
@@ -239,35 +241,6 @@ export function parseScenario(text: string, source: string): Scenario {
     throw new ScenarioError(`${source}: not JSON: ${(error as Error).message}`);
   }
   return checkScenario(value, source);
-}
-
-/** "/devices/0/count" becomes "devices[0].count". */
-function placeOf(pointer: string): string {
-  const place = pointer
-    .replace(/\/(\d+)/g, '[$1]')
-    .replaceAll('/', '.')
-    .replace(/^\./, '');
-  return place === '' ? 'the scenario' : place;
-}
-
-function explain(error: ErrorObject): string {
-  const place = placeOf(error.instancePath);
-  const params = error.params as Record<string, unknown>;
-  switch (error.keyword) {
-    case 'additionalProperties': {
-      const allowed = Object.keys((error.parentSchema as { properties?: object })?.properties ?? {});
-      const hint = allowed.length > 0 ? `; allowed are ${allowed.join(', ')}` : '';
-      return `${place} has no option "${params.additionalProperty}"${hint}`;
-    }
-    case 'required':
-      return `${place} lacks "${params.missingProperty}"`;
-    case 'enum':
-      return `${place} must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
-    case 'discriminator':
-      return `${place}.model must be one of none, bernoulli, gilbert-elliott, trace`;
-    default:
-      return `${place} ${error.message ?? 'is wrong'}`;
-  }
 }
 
 /** What a schema cannot say. */

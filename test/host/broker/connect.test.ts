@@ -331,7 +331,7 @@ describe('the configuration', () => {
   it.each([{ inflightMax: 0 }, { inflightMax: 65_536 }, { queueMessagesMax: -1 }, { sessionsMax: 1.5 }])(
     'may not be %j',
     (config) => {
-      expect(() => new World(config)).toThrow(expect.objectContaining({ code: 'BROKER_CONFIG' }));
+      expect(() => new World(config)).toThrow(expect.objectContaining({ code: 'ERR_BROKER_CONFIG' }));
     },
   );
 });

@@ -127,7 +127,7 @@ describe('a message from the host', () => {
   });
 
   it('must have a topic name', () => {
-    expect(() => new World().publish('a/#')).toThrow(expect.objectContaining({ code: 'BROKER_MESSAGE' }));
+    expect(() => new World().publish('a/#')).toThrow(expect.objectContaining({ code: 'ERR_BROKER_MESSAGE' }));
   });
 });
 

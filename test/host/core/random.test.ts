@@ -78,4 +78,10 @@ describe('drawing from it', () => {
     const seeded = new Set(Array.from({ length: count }, (_, seed) => mix32(seed, 7)));
     expect([salted.size, seeded.size]).toEqual([count, count]);
   });
+
+  it('gives neighbouring seeds with neighbouring salts different numbers', () => {
+    const mixed = new Set<number>();
+    for (let seed = 0; seed < 100; seed++) for (let salt = 0; salt < 100; salt++) mixed.add(mix32(seed, salt));
+    expect(mixed.size).toBe(10_000);
+  });
 });

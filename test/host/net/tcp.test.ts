@@ -229,7 +229,9 @@ describe('a socket', () => {
 
 describe('the listener', () => {
   it('says with a code that its port is taken', async () => {
-    await expect(listenTcp(broker, { host: HOST, port: listener.port })).rejects.toMatchObject({ code: 'TCP_LISTEN' });
+    await expect(listenTcp(broker, { host: HOST, port: listener.port })).rejects.toMatchObject({
+      code: 'ERR_TCP_LISTEN',
+    });
   });
 
   it('closes all its sockets, publishing wills, and can be opened again at once', async () => {

@@ -1,0 +1,73 @@
+// The configuration file of `thimble broker`: JSON, checked against a schema, defaults for everything.
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import { explainSchemaError } from '../core/schema-error.js';
+import type { GatewayConfig } from '../gateway/index.js';
+import { UsageError } from './failure.js';
+
+export interface BrokerFileConfig {
+  readonly gateway?: Partial<GatewayConfig>;
+}
+
+const whole = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum });
+
+/** Ranges as documented at GatewayConfig. */
+const SCHEMA = {
+  type: 'object',
+  properties: {
+    gateway: {
+      type: 'object',
+      properties: {
+        gwId: whole(0, 255),
+        predefined: {
+          type: 'object',
+          additionalProperties: {
+            type: 'object',
+            propertyNames: { pattern: '^[1-9][0-9]{0,4}$' },
+            additionalProperties: { type: 'string', minLength: 1 },
+          },
+        },
+        tRetryMs: whole(1, 600_000),
+        nRetry: whole(0, 100),
+        tAdvMs: { anyOf: [{ const: 0 }, whole(1_000, 65_535_000)] },
+        tWaitMs: whole(1, 3_600_000),
+        maxPacketBytes: whole(16, 65_535),
+        topicBytesMax: whole(1, 65_527),
+        topicsMax: whole(1, 65_534),
+        subscriptionsMax: whole(1, 65_535),
+        bufferMessagesMax: whole(1, 65_535),
+        bufferBytesMax: whole(256, 2 ** 30),
+        requestsMax: whole(1, 1_024),
+        qos2Max: whole(1, 65_535),
+        recentMax: whole(1, 1_024),
+        lateDuplicateMs: whole(0, 60_000),
+        sessionsMax: whole(1, 2 ** 20),
+        dialogsMax: whole(1, 65_535),
+        upstreamTimeoutMs: whole(1, 600_000),
+        connectionlessClientId: { type: 'string', minLength: 1, maxLength: 65_535 },
+      },
+      additionalProperties: false,
+    },
+  },
+  additionalProperties: false,
+};
+
+const validate = new Ajv({ strict: false, verbose: true }).compile(SCHEMA);
+
+/** Reads and checks a file. Throws ERR_USAGE_CONFIG with the place and what is allowed. */
+export function readBrokerConfig(file: string): BrokerFileConfig {
+  let value: unknown;
+  const text = readFileSync(file, 'utf8');
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError('ERR_USAGE_CONFIG', `${file}: not JSON: ${(error as Error).message}`);
+  }
+  if (!validate(value)) {
+    throw new UsageError(
+      'ERR_USAGE_CONFIG',
+      `${file}: ${explainSchemaError(validate.errors![0]!, 'the configuration')}`,
+    );
+  }
+  return value as BrokerFileConfig;
+}

@@ -1,0 +1,128 @@
+// thimble run: an application on V8, on a real network.
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Counter, PacketType } from '../../assembly/protocol/index.js';
+import { DeviceModule } from '../device/device.js';
+import { parseAddress } from '../net/udp.js';
+import { startUdpDevice } from '../net/udp-device.js';
+import { decode, isFault } from '../wire/index.js';
+import { moduleFile } from './build.js';
+import { UsageError } from './failure.js';
+import { colours, number, print, printJson } from './output.js';
+import { untilStopped } from './stop.js';
+
+export interface RunCommandOptions {
+  readonly gateway: string;
+  readonly seed?: string;
+  readonly for?: string;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+}
+
+const SEED_MAX = 0xffffffff;
+const MS_PER_S = 1000;
+const SECONDS_MAX = 2_000_000;
+
+export async function runRun(app: string, options: RunCommandOptions): Promise<void> {
+  const gateway = parseAddress(options.gateway);
+  if (gateway === undefined || gateway.port === 0) {
+    throw new UsageError('ERR_USAGE_GATEWAY', `--gateway ${options.gateway}: HOST:PORT, such as 127.0.0.1:1884`);
+  }
+  const seed = options.seed === undefined ? randomBytes(4).readUInt32LE() : seedOf(options.seed);
+  const forMs = options.for === undefined ? undefined : secondsOf(options.for) * MS_PER_S;
+  const file = await moduleFile(app);
+  const module = new DeviceModule(readFileSync(file), basename(file));
+  let hasComplained = false;
+  const running = await startUdpDevice(module, {
+    ...gateway,
+    seed,
+    ...(options.verbose === true && { tap: showDatagram }),
+    onNetworkError: (error) => {
+      if (!hasComplained) process.stderr.write(`the network says ${error.message}; the client keeps trying\n`);
+      hasComplained = true;
+    },
+  });
+  const serial = seed.toString(16).padStart(8, '0');
+  if (options.json !== true)
+    print(`${basename(file)} (${serial}) runs against ${options.gateway}; Ctrl-C switches it off`);
+  await untilStopped(forMs);
+  report(serial, running.device, options.json === true);
+  await running.close();
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (/^\d+$/.test(text) && seed <= SEED_MAX) return seed;
+  throw new UsageError('ERR_USAGE_NUMBER', `--seed ${text}: a whole number from 0 to ${SEED_MAX}`);
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (seconds > 0 && seconds <= SECONDS_MAX) return seconds;
+  throw new UsageError('ERR_USAGE_NUMBER', `--for ${text}: seconds above 0, up to ${SECONDS_MAX}`);
+}
+
+/** Packet names as the specification writes them. */
+const NAMES: Readonly<Record<number, string>> = {
+  [PacketType.Advertise]: 'ADVERTISE',
+  [PacketType.SearchGw]: 'SEARCHGW',
+  [PacketType.GwInfo]: 'GWINFO',
+  [PacketType.Connect]: 'CONNECT',
+  [PacketType.ConnAck]: 'CONNACK',
+  [PacketType.WillTopicReq]: 'WILLTOPICREQ',
+  [PacketType.WillTopic]: 'WILLTOPIC',
+  [PacketType.WillMsgReq]: 'WILLMSGREQ',
+  [PacketType.WillMsg]: 'WILLMSG',
+  [PacketType.Register]: 'REGISTER',
+  [PacketType.RegAck]: 'REGACK',
+  [PacketType.Publish]: 'PUBLISH',
+  [PacketType.PubAck]: 'PUBACK',
+  [PacketType.PubComp]: 'PUBCOMP',
+  [PacketType.PubRec]: 'PUBREC',
+  [PacketType.PubRel]: 'PUBREL',
+  [PacketType.Subscribe]: 'SUBSCRIBE',
+  [PacketType.SubAck]: 'SUBACK',
+  [PacketType.Unsubscribe]: 'UNSUBSCRIBE',
+  [PacketType.UnsubAck]: 'UNSUBACK',
+  [PacketType.PingReq]: 'PINGREQ',
+  [PacketType.PingResp]: 'PINGRESP',
+  [PacketType.Disconnect]: 'DISCONNECT',
+  [PacketType.WillTopicUpd]: 'WILLTOPICUPD',
+  [PacketType.WillTopicResp]: 'WILLTOPICRESP',
+  [PacketType.WillMsgUpd]: 'WILLMSGUPD',
+  [PacketType.WillMsgResp]: 'WILLMSGRESP',
+  [PacketType.Forwarded]: 'forwarded',
+};
+
+function showDatagram(direction: 'up' | 'down', bytes: Uint8Array): void {
+  const packet = decode(bytes);
+  const name = isFault(packet) ? `malformed (${packet.code})` : (NAMES[packet.type] ?? String(packet.type));
+  const detail =
+    !isFault(packet) && packet.type === PacketType.Publish
+      ? ` ${JSON.stringify(new TextDecoder().decode(packet.data))}`
+      : '';
+  const arrow = direction === 'up' ? '→' : '←';
+  const time = new Date().toISOString().slice(11, 23);
+  process.stderr.write(
+    `${time} ${arrow} ${name.padEnd(13)}${String(bytes.length).padStart(4)} B${colours.dim(detail)}\n`,
+  );
+}
+
+function report(serial: string, device: { counter(counter: Counter): number }, asJson: boolean): void {
+  const counters = {
+    datagramsOut: device.counter(Counter.DatagramsOut),
+    datagramsIn: device.counter(Counter.DatagramsIn),
+    retransmissions: device.counter(Counter.Retransmissions),
+    malformed: device.counter(Counter.Malformed),
+    gatewayLost: device.counter(Counter.Lost),
+  };
+  if (asJson) {
+    printJson({ serial, ...counters });
+    return;
+  }
+  print(
+    `${number(counters.datagramsOut)} datagrams sent, ${number(counters.datagramsIn)} received, ` +
+      `${number(counters.retransmissions)} sent again, gateway lost ${number(counters.gatewayLost)} times`,
+  );
+}
