@@ -2,9 +2,9 @@
 // everything that happens, which returns the milliseconds until it wants to be called again at the latest.
 import * as client from './client/application';
 
+export { text } from './client/application';
 export { NEVER_MS } from './client/client';
 export { Event, NO_TOPIC } from './client/state';
-export { text } from './memory/text';
 export { ErrorCode } from './protocol/error-code';
 export { EventKind } from './protocol/event-kind';
 export { client };

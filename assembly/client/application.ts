@@ -1,12 +1,13 @@
 // The client's verbs as an application in AssemblyScript uses them: names are string literals or the text line, and time
 // is known. Errors are ErrorCode, below zero.
-import { text } from '../memory/text';
+
+import { APP_BYTES } from '../memory/limits';
+import { Text } from '../memory/text';
 import { ErrorCode } from '../protocol/error-code';
 import { TopicType } from '../protocol/flags';
 import { identify as identifyAs, setWill } from './connection';
-import { APP_BYTES } from './limits';
 import { publish as publishOctets } from './outbound';
-import { APP_AT, client, Event, Link } from './state';
+import { APP_AT, client, Event, Link, TEXT_AT } from './state';
 import { declareId, declareName } from './topics';
 
 export { isBusy } from './client';
@@ -15,6 +16,9 @@ export { next } from './events';
 export { sleep, wake } from './sleep';
 export { random } from './state';
 export { subscribe, unsubscribe } from './subscriptions';
+
+/** The one line of text there is. Whoever needs it begins with `clear()`. */
+export const text: Text = changetype<Text>(TEXT_AT);
 
 /** The state of an application: a class of numbers, in the image, so that it hibernates and clones with the device. */
 export function state<T>(): T {

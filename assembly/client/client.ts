@@ -1,6 +1,7 @@
 // The client as its owner sees it: power-on, what arrives, what is due. Verbs are in connection, sleep, topics,
 // subscriptions and outbound; they change state and at most send one datagram. The rest is decided here.
 import { decode } from '../codec/decode';
+import { INBOUND_QOS2_MAX, RX_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
@@ -20,7 +21,6 @@ import {
 } from './connection';
 import { isDue, settle, tryAgain } from './exchange';
 import { onPublish, onPubRel, onRegister } from './inbound';
-import { RX_BYTES } from './limits';
 import {
   hasOutbound,
   onPubAck,
@@ -34,6 +34,7 @@ import {
 } from './outbound';
 import { onPingResp, rest, stayAwake, wake } from './sleep';
 import {
+  CLIENT_TIMES,
   client,
   control,
   count,
@@ -41,6 +42,8 @@ import {
   EXCHANGES_MAX,
   Exchange,
   exchangeAt,
+  Inbound,
+  inboundAt,
   isOurs,
   Link,
   Owed,
@@ -69,12 +72,18 @@ export function wakeImage(now: i32): i32 {
     return ErrorCode.BadImage;
   }
   const shift = now - client.now;
-  client.now = now;
-  client.sentAt += shift;
-  client.heardAt += shift;
-  client.tickAt += shift;
-  for (let i = 0; i < EXCHANGES_MAX; i++) exchangeAt(i).dueAt += shift;
+  shiftTimes(changetype<usize>(client), sizeof<i32>(), CLIENT_TIMES, shift);
+  shiftTimes(changetype<usize>(control) + offsetof<Exchange>('dueAt'), offsetof<Exchange>(), EXCHANGES_MAX, shift);
+  shiftTimes(changetype<usize>(inboundAt(0)) + offsetof<Inbound>('at'), offsetof<Inbound>(), INBOUND_QOS2_MAX, shift);
   return ErrorCode.None;
+}
+
+/** Adds `ms` to `times` words, the first at `at`, one every `stride` octets. */
+function shiftTimes(at: usize, stride: usize, times: i32, ms: i32): void {
+  for (; times > 0; times--) {
+    store<i32>(at, load<i32>(at) + ms);
+    at += stride;
+  }
 }
 
 /** One datagram of `bytes` octets has arrived in the receive buffer. Returns 0, or why it was dropped. */

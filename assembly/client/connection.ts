@@ -1,4 +1,6 @@
-// From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss and return.
+// From power-on to a session and back: CONNECT and the will (6.3)-alive (6.11), DISCONNECT (6.12), loss and return.
+
+import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { CLIENT_ID_MAX, CLIENT_ID_MIN, Flags, PROTOCOL_ID, QOS_SHIFT } from '../protocol/flags';
@@ -8,7 +10,6 @@ import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
 import { alarm, owe, retryNow, settle } from './exchange';
 import { forgetInbound } from './inbound';
-import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from './limits';
 import { restartPublish } from './outbound';
 import { rest } from './sleep';
 import {
@@ -29,7 +30,7 @@ import {
   topicAt,
   WILL_MESSAGE_AT,
 } from './state';
-import { forgetSession, isName, isTopic } from './topics';
+import { adopt, forgetSession, isName } from './topics';
 import { transmit } from './transmit';
 
 /** Longest Duration of CONNECT and DISCONNECT, s. */
@@ -43,14 +44,19 @@ export function identify(id: usize, bytes: i32): i32 {
   return ErrorCode.None;
 }
 
-/** The will that the next CONNECT hands over: a message for a topic with a name. A negative handle means none. */
+/**
+ * The will that the next CONNECT hands over: a message for a topic with a name. A negative handle means none: the next
+ * CONNECT deletes the one that the gateway has.
+ */
 export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retain: bool): i32 {
   if (<u32>qos > 2 || bytes < 0) return ErrorCode.BadArgument;
   if (bytes > WILL_MESSAGE_BYTES_MAX) return ErrorCode.TooLong;
-  if (handle >= 0 && !(isTopic(handle) && isName(topicAt(handle)) && topicAt(handle).nameBytes))
+  if (handle >= 0 && !(adopt(handle) && isName(topicAt(handle)) && topicAt(handle).nameBytes))
     return ErrorCode.BadTopic;
   memory.copy(WILL_MESSAGE_AT, message, bytes);
-  client.willTopic = <u8>(handle + 1);
+  client.willSaid = 1;
+  client.hasWill = handle >= 0 ? 1 : 0;
+  client.willTopic = handle >= 0 ? <u8>handle : 0;
   client.willMessageBytes = <u8>bytes;
   client.willFlags = <u8>((qos << QOS_SHIFT) | (retain ? Flags.Retain : 0));
   client.willKnown = 0;
@@ -67,7 +73,7 @@ export function connect(keepAliveS: i32, clean: bool): i32 {
   if (<u32>keepAliveS > <u32>DURATION_S_MAX) return ErrorCode.BadArgument;
   if (client.link === Link.Active || client.link === Link.Connecting) return ErrorCode.None;
   // A sleeper's session is alive: waking it up must not wipe it.
-  const sleeps = client.link === Link.Asleep || client.link === Link.Awake || client.link === Link.FallingAsleep;
+  const sleeps = client.link >= Link.FallingAsleep && client.link <= Link.Awake;
   client.keepAliveMs = keepAliveS * 1000;
   client.clean = clean ? 1 : 0;
   if (clean && !sleeps) client.resync = 1;
@@ -85,20 +91,16 @@ function startConnect(): void {
 
 export function sendConnect(): void {
   let flags = client.clean && !client.waking ? Flags.CleanSession : 0;
-  if (client.willTopic && !client.willKnown) flags |= Flags.Will;
+  if (client.willSaid && !client.willKnown) flags |= Flags.Will;
   sending.code = PROTOCOL_ID;
   sending.duration = client.keepAliveMs / 1000;
-  sendWithId(PacketType.Connect, flags);
-}
-
-function sendWithId(type: PacketType, flags: i32): void {
-  transmit(type, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
+  transmit(PacketType.Connect, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
 }
 
 /** The will dialogue is answered in any state: the gateway may be asking because of a CONNECT that came twice. */
 export function onWillTopicReq(): i32 {
-  const topic = topicAt(client.willTopic - 1);
-  sending.present = client.willTopic;
+  const topic = topicAt(client.willTopic);
+  sending.present = client.hasWill; // without, an empty WILLTOPIC deletes the will (5.4.7)
   transmit(PacketType.WillTopic, client.willFlags, 0, 0, nameOf(topic), topic.nameBytes);
   restartControl();
   return ErrorCode.None;
@@ -124,6 +126,7 @@ export function onConnAck(): i32 {
     retreat();
   } else {
     client.link = Link.Off;
+    client.willKnown = 0;
     raise(EventKind.Refused).code = <u8>received.code;
   }
   return ErrorCode.None;
@@ -163,20 +166,19 @@ export function keepAlive(): void {
 
 export function sendPing(): void {
   // Only a sleeper says who it is (5.4.20).
-  if (client.link === Link.Awake) sendWithId(PacketType.PingReq, 0);
-  else transmit(PacketType.PingReq, 0, 0, 0, 0, 0);
+  const idBytes = client.link === Link.Awake ? <i32>client.clientIdBytes : 0;
+  transmit(PacketType.PingReq, 0, 0, 0, CLIENT_ID_AT, idBytes);
 }
 
 /** Says good-bye: the will is forgotten. Event: Disconnected. What is queued stays queued. */
 export function disconnect(): i32 {
   if (client.link === Link.Off) return ErrorCode.WrongState;
   if (client.link === Link.Lost) {
-    client.link = Link.Off;
-    settle(control);
-    raise(EventKind.Disconnected);
+    over();
     return ErrorCode.None;
   }
   client.link = Link.Disconnecting;
+  client.willKnown = 0; // good-bye: the gateway forgets it
   owe(control, Owed.Disconnect);
   sendDisconnect();
   return ErrorCode.None;
@@ -203,7 +205,6 @@ export function onDisconnect(): i32 {
 /** Disconnected, by the gateway's answer or for want of one. */
 export function over(): void {
   client.link = Link.Off;
-  client.willKnown = 0;
   settle(control);
   raise(EventKind.Disconnected);
 }
@@ -222,9 +223,9 @@ function retreat(): void {
   if (client.clean) client.resync = 1;
   let pauseMs = T_RETRY_MS;
   for (let i = <i32>client.attempts; i > 0 && pauseMs < RECONNECT_MS_MAX; i--) pauseMs <<= 1;
-  if (pauseMs > RECONNECT_MS_MAX) pauseMs = RECONNECT_MS_MAX;
   if (client.attempts < 255) client.attempts++;
-  alarm(control, (pauseMs >> 1) + <i32>(random() % <u32>(pauseMs >> 1)));
+  const half = min(pauseMs, RECONNECT_MS_MAX) >> 1;
+  alarm(control, half + <i32>(random() % <u32>half));
 }
 
 /** The pause is over. */

@@ -1,7 +1,8 @@
 // The event queue: what the client has to tell its application, in a ring of fixed size. Names and payloads are not
 // copied; they point into the receive buffer, so an event is to be taken before the call that made it returns.
+
+import { EVENTS_MAX } from '../memory/limits';
 import { EventKind } from '../protocol/event-kind';
-import { EVENTS_MAX } from './limits';
 import { client, Event, eventAt, NO_TOPIC } from './state';
 
 /** True where one more event fits. */

@@ -1,6 +1,7 @@
 // Requests in flight: when they are due, sent again, and given up.
+
+import { N_RETRY, T_RETRY_MS, T_WAIT_MS } from '../memory/limits';
 import { Counter } from '../protocol/image';
-import { N_RETRY, T_RETRY_MS, T_WAIT_MS } from './limits';
 import { client, count, Exchange, Owed } from './state';
 
 /** True at and after `at`, on a clock of 32 bits that wraps. */
@@ -10,9 +11,13 @@ export function isDue(at: i32): bool {
 
 /** Something is owed from now on, with T_retry for the first answer. */
 export function owe(exchange: Exchange, owed: Owed): void {
+  begin(exchange, owed, T_RETRY_MS);
+}
+
+function begin(exchange: Exchange, owed: Owed, ms: i32): void {
   exchange.owed = owed;
   exchange.retries = 0;
-  exchange.dueAt = client.now + T_RETRY_MS;
+  exchange.dueAt = client.now + ms;
 }
 
 export function settle(exchange: Exchange): void {
@@ -21,14 +26,12 @@ export function settle(exchange: Exchange): void {
 
 /** Congestion: this kind of request stops for T_WAIT, then goes on by itself (6.5, 6.6, 6.9). */
 export function wait(exchange: Exchange): void {
-  exchange.owed = Owed.Wait;
-  exchange.dueAt = client.now + T_WAIT_MS;
+  begin(exchange, Owed.Wait, T_WAIT_MS);
 }
 
 /** Acts at `ms` from now; see Owed.Alarm. */
 export function alarm(exchange: Exchange, ms: i32): void {
-  exchange.owed = Owed.Alarm;
-  exchange.dueAt = client.now + ms;
+  begin(exchange, Owed.Alarm, ms);
 }
 
 /** One more of N_retry tries, with a new T_retry; false once they are used up. */
@@ -47,7 +50,8 @@ export function answers(exchange: Exchange, owed: Owed, msgId: i32): bool {
 
 /** After a new session: what was in flight is sent again at once (4.4 of MQTT 3.1.1, and DUP by 5.3.4). */
 export function retryNow(exchange: Exchange): void {
-  if (exchange.owed === Owed.Wait) return; // the gateway's congestion is not over because the radio was
+  // The gateway's congestion is not over because the radio was; but T_WAIT may be, so long ago that the clock has wrapped.
+  if (exchange.owed === Owed.Wait && <u32>(exchange.dueAt - client.now) <= <u32>T_WAIT_MS) return;
   exchange.retries = 0;
   exchange.dueAt = client.now;
 }

@@ -1,4 +1,6 @@
 // Messages from the gateway, and the topics it registers for them (6.6, 6.10).
+
+import { INBOUND_QOS2_MAX, LATE_DUPLICATE_MS } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_BITS_MINUS_ONE, QOS_SHIFT, TOPIC_ID_NONE, TOPIC_ID_RESERVED, TopicType } from '../protocol/flags';
@@ -6,7 +8,6 @@ import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { hasRoom, raise } from './events';
-import { INBOUND_QOS2_MAX, LATE_DUPLICATE_MS } from './limits';
 import { client, count, Event, Inbound, inboundAt, NO_TOPIC, nameOf, received, topicAt } from './state';
 import { findId, learn } from './topics';
 import { answer } from './transmit';
@@ -54,13 +55,10 @@ function onPublishQos2(handle: i32): i32 {
     count(Counter.Duplicates);
   } else {
     const record = known ? known : claim();
-    if (!record) {
-      count(Counter.Dropped);
-      return ErrorCode.Full;
-    }
     record.msgId = <u16>received.msgId;
     record.check = check;
     record.state = AWAIT_PUBREL;
+    record.at = client.now;
     deliver(handle, 2);
   }
   answer(PacketType.PubRec, 0);
@@ -70,7 +68,7 @@ function onPublishQos2(handle: i32): i32 {
 /** An open handshake owns its MsgId; a completed one only for LATE_DUPLICATE_MS. */
 function isCopy(record: Inbound, check: u16): bool {
   if (record.check !== check) return false;
-  return record.state === AWAIT_PUBREL || client.now - record.at < LATE_DUPLICATE_MS;
+  return record.state === AWAIT_PUBREL || <u32>(client.now - record.at) < <u32>LATE_DUPLICATE_MS;
 }
 
 export function onPubRel(): i32 {
@@ -92,13 +90,16 @@ function find(msgId: i32): Inbound | null {
   return null;
 }
 
-/** A free record, or the one released longest ago. */
-function claim(): Inbound | null {
-  let oldest: Inbound | null = null;
+/**
+ * A free record, or the one where nothing has happened for longest. An open handshake may go, too: a gateway has one at a
+ * time (6.6), so it has given up those before it, and they must not block the way for ever.
+ */
+function claim(): Inbound {
+  let oldest = inboundAt(0);
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
     const record = inboundAt(i);
     if (record.state === FREE) return record;
-    if (record.state === RELEASED && (!oldest || record.at - oldest.at < 0)) oldest = record;
+    if (record.at - oldest.at < 0) oldest = record;
   }
   return oldest;
 }

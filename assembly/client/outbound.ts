@@ -5,6 +5,8 @@
 // ┌────────┬────────┬───────┬───────┬──────────┐
 // │ octets │ MsgId  │ topic │ flags │ payload  │  one record; `octets` is the payload's length
 // └────────┴────────┴───────┴───────┴──────────┘
+
+import { N_RETRY, OUTBOUND_BYTES, TX_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_BITS_MINUS_ONE, QOS_SHIFT, TOPIC_ID_NONE, TopicType } from '../protocol/flags';
@@ -12,9 +14,8 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
 import { answers, owe, settle, wait } from './exchange';
-import { N_RETRY, OUTBOUND_BYTES, TX_BYTES } from './limits';
 import { client, Link, nameOf, OUTBOUND_AT, Owed, publishing, received, registering, topicAt } from './state';
-import { assignId, findId, isName, isTopic, typeOf } from './topics';
+import { adopt, assignId, findId, isName, typeOf } from './topics';
 import { nextMsgId, transmit } from './transmit';
 
 const RECORD_BYTES: i32 = 6;
@@ -48,7 +49,7 @@ export function hasOutbound(): bool {
  * that an event Published or PublishFailed will carry, or an ErrorCode: nothing was queued then.
  */
 export function publish(handle: i32, data: usize, bytes: i32, qos: i32, retain: bool): i32 {
-  if (!isTopic(handle)) return ErrorCode.BadTopic;
+  if (!adopt(handle)) return ErrorCode.BadTopic;
   const topic = topicAt(handle);
   if (!isName(topic)) return ErrorCode.BadTopic;
   if (qos < -1 || qos > 2 || bytes < 0) return ErrorCode.BadArgument;
@@ -89,7 +90,6 @@ export function startPublish(): void {
       return;
     }
     if (headMsgId()) {
-      publishing.topic = <u8>headTopic();
       publishing.msgId = <u16>headMsgId();
       owe(publishing, headFlags() & (2 << QOS_SHIFT) ? Owed.PubRec : Owed.PubAck);
       sendHead();
@@ -100,8 +100,12 @@ export function startPublish(): void {
   }
 }
 
-/** PUBLISH of the head; with DUP where it was sent before. */
+/** PUBLISH of the head; with DUP where it was sent before. Where its topic has lost its id, that comes first again. */
 export function sendHead(): void {
+  if (!topicAt(headTopic()).id) {
+    settle(publishing);
+    return;
+  }
   const dup = client.headSent ? Flags.Dup : 0;
   client.headSent = 1;
   sendMessage(headTopic(), headFlags() | dup, headMsgId(), OUTBOUND_AT + RECORD_BYTES, headBytes());
@@ -167,16 +171,25 @@ export function onPubAck(): i32 {
   }
   const owed: i32 = publishing.owed;
   if ((owed !== Owed.PubAck && owed !== Owed.PubRec) || <i32>publishing.msgId !== received.msgId) {
-    return code === ReturnCode.Accepted ? ErrorCode.Unexpected : ErrorCode.None;
+    if (code === ReturnCode.Accepted) return ErrorCode.Unexpected;
+    // Congestion may answer QoS 0, too: then nothing is in flight, and nothing goes out for T_WAIT.
+    if (code === ReturnCode.Congestion && !owed) wait(publishing);
+    return ErrorCode.None;
   }
+  const topic = topicAt(headTopic());
   if (code === ReturnCode.Accepted) {
     if (owed === Owed.PubRec) return ErrorCode.Unexpected;
     finish(EventKind.Published, code);
   } else if (code === ReturnCode.Congestion) {
     wait(publishing);
-  } else if (code === ReturnCode.InvalidTopicId && !topicAt(headTopic()).id && <i32>client.headRenewals < N_RETRY) {
-    // With its id gone the head is registered and sent anew, but not for ever.
+  } else if (
+    code === ReturnCode.InvalidTopicId &&
+    typeOf(topic) === TopicType.Normal &&
+    <i32>client.headRenewals < N_RETRY
+  ) {
+    // The head is registered and sent anew, but not for ever. The same where the id it names is another: a late copy.
     client.headRenewals++;
+    topic.id = <u16>TOPIC_ID_NONE;
     settle(publishing);
   } else {
     finish(EventKind.PublishFailed, code);
@@ -204,7 +217,7 @@ export function onPubComp(): i32 {
 
 /** A clean session keeps nothing of a handshake: what the gateway had taken is done, the rest is sent as if new. */
 export function restartPublish(): void {
-  settle(registering);
   if (publishing.owed === Owed.PubComp) finish(EventKind.Published, ReturnCode.Accepted);
   else settle(publishing);
+  client.headSent = 0;
 }

@@ -1,10 +1,11 @@
 // Sleeping clients (6.14): DISCONNECT with a duration, a sign of life before it is over, and whatever the gateway kept.
+
+import { T_RETRY_MS } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { sendDisconnect, sendPing } from './connection';
 import { raise } from './events';
 import { alarm, owe, settle } from './exchange';
-import { T_RETRY_MS } from './limits';
 import { client, control, Link, Owed } from './state';
 
 /** Longest sleep, s: Duration has 16 bits. */
@@ -27,7 +28,6 @@ export function sleep(durationS: i32): i32 {
 
 /** Asleep until seven eighths of the duration are over: the rest is for the tries that may be needed. */
 export function rest(): void {
-  settle(control);
   client.link = Link.Asleep;
   alarm(control, client.sleepMs - (client.sleepMs >> 3));
   raise(EventKind.Asleep);

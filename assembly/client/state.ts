@@ -2,16 +2,6 @@
 // another in this order; each begins at a multiple of 8.
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
-import { CLIENT_ID_MAX } from '../protocol/flags';
-import {
-  Counter,
-  IMAGE_BYTES_AT,
-  IMAGE_COUNTERS_AT,
-  IMAGE_LAYOUT,
-  IMAGE_LAYOUT_AT,
-  IMAGE_MAGIC,
-  IMAGE_MAGIC_AT,
-} from '../protocol/image';
 import {
   APP_BYTES,
   EVENTS_MAX,
@@ -23,7 +13,17 @@ import {
   TOPICS_MAX,
   TX_BYTES,
   WILL_MESSAGE_BYTES_MAX,
-} from './limits';
+} from '../memory/limits';
+import { CLIENT_ID_MAX } from '../protocol/flags';
+import {
+  Counter,
+  IMAGE_BYTES_AT,
+  IMAGE_COUNTERS_AT,
+  IMAGE_LAYOUT,
+  IMAGE_LAYOUT_AT,
+  IMAGE_MAGIC,
+  IMAGE_MAGIC_AT,
+} from '../protocol/image';
 
 /** What stands between the client and its gateway; named by what is owed. */
 export const enum Link {
@@ -68,7 +68,7 @@ export const enum Owed {
 export class Exchange {
   owed: Owed;
   retries: u8;
-  /** Handle of the topic it is about. */
+  /** Handle of the topic that REGISTER, SUBSCRIBE or UNSUBSCRIBE is about. */
   topic: u8;
   msgId: u16;
   /** When to act if no answer comes. Means nothing while `owed` is Nothing. */
@@ -113,8 +113,9 @@ export class Inbound {
   msgId: u16;
   /** Sum over the payload, to tell a late copy from a new message with an old id. */
   check: u16;
-  /** 0 free, 1 PUBREL is owed, 2 released at `at`. */
+  /** 0 free, 1 PUBREL is owed, 2 released. */
   state: u8;
+  /** When it arrived or was released. */
   at: i32;
 }
 
@@ -138,6 +139,9 @@ export class Event {
 
 /** No handle: a short topic that the application has not declared. */
 export const NO_TOPIC: i32 = 255;
+
+/** Words at the beginning of class Client that are moments. */
+export const CLIENT_TIMES: i32 = 4;
 
 @unmanaged
 export class Client {
@@ -163,8 +167,11 @@ export class Client {
   /** The gateway has our will: a CONNECT need not hand it over again (6.3). */
   willKnown: u8;
   willFlags: u8;
-  /** Handle + 1; 0 for no will. */
+  /** Handle; means nothing without `hasWill`. */
   willTopic: u8;
+  hasWill: u8;
+  /** The application said whether it has a will; before that the gateway's is left alone. */
+  willSaid: u8;
   willMessageBytes: u8;
   clientIdBytes: u8;
   /** Events that wait, and the place of the first. */

@@ -1,5 +1,7 @@
 // SUBSCRIBE and UNSUBSCRIBE (6.9). The application says what it wants; whenever nothing is owed, the next difference
 // between what it wants and what the gateway knows is sent. So nothing queues, and a lost session mends itself.
+
+import { TOPICS_MAX } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_SHIFT, TOPIC_ID_NONE, TopicType } from '../protocol/flags';
@@ -7,16 +9,18 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
 import { answers, owe, settle, wait } from './exchange';
-import { TOPICS_MAX } from './limits';
 import { client, Link, Mark, nameOf, Owed, received, Sub, sending, subscribing, topicAt } from './state';
-import { assignId, isTopic, typeOf } from './topics';
+import { adopt, assignId, typeOf } from './topics';
 import { nextMsgId, transmit } from './transmit';
 
 /** Wants `handle` at up to `qos` (0 to 2). Events: Subscribed or SubscribeFailed. */
 export function subscribe(handle: i32, qos: i32): i32 {
-  if (!isTopic(handle)) return ErrorCode.BadTopic;
+  if (!adopt(handle)) return ErrorCode.BadTopic;
   if (<u32>qos > 2) return ErrorCode.BadArgument;
   const topic = topicAt(handle);
+  // An outstanding SUBSCRIBE asks for too much or too little now: its answer must not count as the answer to this.
+  if (<i32>topic.qos !== qos && <i32>subscribing.topic === handle && subscribing.owed === Owed.SubAck)
+    settle(subscribing);
   topic.sub = <u8>Sub.Wanted;
   topic.qos = <u8>qos;
   return ErrorCode.None;
@@ -24,7 +28,7 @@ export function subscribe(handle: i32, qos: i32): i32 {
 
 /** No longer wants `handle`. Event: Unsubscribed. */
 export function unsubscribe(handle: i32): i32 {
-  if (!isTopic(handle)) return ErrorCode.BadTopic;
+  if (!adopt(handle)) return ErrorCode.BadTopic;
   topicAt(handle).sub = <u8>Sub.Unwanted;
   return ErrorCode.None;
 }

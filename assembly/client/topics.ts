@@ -1,8 +1,9 @@
 // The topic table: what the application declared, what gateways registered, and the ids of both. Entries are told apart
 // by (type, id): predefined 1 and normal 1 are different topics.
+
+import { TOPIC_NAME_BYTES_MAX, TOPICS_MAX } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { TOPIC_ID_NONE, TOPIC_ID_RESERVED, TopicType } from '../protocol/flags';
-import { TOPIC_NAME_BYTES_MAX, TOPICS_MAX } from './limits';
 import { client, Mark, nameOf, Sub, Topic, topicAt } from './state';
 
 /** The TopicType of an entry; -1 where it is free. */
@@ -15,9 +16,12 @@ export function isName(topic: Topic): bool {
   return <bool>(topic.kind && !(topic.marks & Mark.Wildcard));
 }
 
-/** True where `handle` is an entry in use. */
-export function isTopic(handle: i32): bool {
-  return <u32>handle < <u32>TOPICS_MAX && topicAt(handle).kind !== 0;
+/** True where `handle` is an entry in use. The application names it, so it is not borrowed any more: its handle stays. */
+export function adopt(handle: i32): bool {
+  if (<u32>handle >= <u32>TOPICS_MAX) return false;
+  const topic = topicAt(handle);
+  topic.marks &= <u8>~Mark.Borrowed;
+  return topic.kind !== 0;
 }
 
 /** The handle of (type, id), or -1. */
@@ -135,7 +139,7 @@ export function forgetSession(): void {
   for (let i = 0; i < TOPICS_MAX; i++) {
     const topic = topicAt(i);
     if (typeOf(topic) === TopicType.Normal) topic.id = <u16>TOPIC_ID_NONE;
+    // What is unwanted stays so: the gateway may have forgotten us, or only the topic ids.
     if (topic.sub === Sub.Held) topic.sub = <u8>Sub.Wanted;
-    else if (topic.sub === Sub.Unwanted) topic.sub = <u8>Sub.None;
   }
 }

@@ -1,9 +1,9 @@
 // From a packet to the radio.
 import { send } from '../board';
 import { encode } from '../codec/encode';
+import { TX_BYTES } from '../memory/limits';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
-import { TX_BYTES } from './limits';
 import { client, count, cursor, received, sending, TX_AT } from './state';
 
 /**
@@ -30,7 +30,8 @@ export function answer(type: PacketType, code: i32): void {
 
 /** The next MsgId: never 0, also on wrap (5.3.12). */
 export function nextMsgId(): u16 {
-  client.lastMsgId++;
-  if (!client.lastMsgId) client.lastMsgId = 1;
-  return client.lastMsgId;
+  let id = <u16>(client.lastMsgId + 1);
+  if (!id) id = 1;
+  client.lastMsgId = id;
+  return id;
 }

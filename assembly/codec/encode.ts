@@ -1,7 +1,7 @@
 // One packet in, one datagram out.
 import { Cursor } from '../memory/cursor';
 import { ErrorCode } from '../protocol/error-code';
-import { LENGTH_LONG_MARK, PACKET_BYTES_MAX, SHORT_PACKET_BYTES_MAX } from '../protocol/flags';
+import { LENGTH_LONG_MARK, SHORT_PACKET_BYTES_MAX } from '../protocol/flags';
 import { Field, fieldOf, layoutOf, slotOf } from './layout';
 import { Packet } from './packet';
 
@@ -10,7 +10,7 @@ const HEADER_BYTES: i32 = 2;
 const LONG_EXTRA_BYTES: i32 = 2;
 
 /**
- * Writes `packet` as one datagram into `capacity` octets at `ptr`; `c` is scratch. The packet inside an encapsulation is
+ * Writes `packet` as one datagram into `capacity` octets at `ptr`, at most PACKET_BYTES_MAX; `c` is scratch. The packet inside an encapsulation is
  * written behind it. Returns the octets written or an ErrorCode.
  */
 export function encode(packet: Packet, c: Cursor, ptr: usize, capacity: i32): i32 {
@@ -33,7 +33,7 @@ export function encode(packet: Packet, c: Cursor, ptr: usize, capacity: i32): i3
     store<u8>(ptr, packet.type, 1);
   }
   c.putBytes(packet.inner, packet.innerBytes);
-  return c.failed || length > PACKET_BYTES_MAX ? ErrorCode.TooLong : <i32>(c.at - ptr);
+  return c.failed ? ErrorCode.TooLong : <i32>(c.at - ptr);
 }
 
 function encodeBody(packet: Packet, c: Cursor): void {

@@ -1,7 +1,6 @@
 // A line of text in fixed memory: names and payloads are built here, since a device has no heap for strings. String
 // literals are fine (they are constants); joining them with `+` is not, and fails the build.
-import { TEXT_BYTES } from '../client/limits';
-import { TEXT_AT } from '../client/state';
+import { TEXT_BYTES } from './limits';
 
 @unmanaged
 export class Text {
@@ -82,6 +81,3 @@ export class Text {
     return at;
   }
 }
-
-/** The one line there is. Whoever needs it begins with `clear()`. */
-export const text: Text = changetype<Text>(TEXT_AT);

@@ -1,6 +1,7 @@
 // The part of the module's contract that is the same for every module: where things lie.
-import { RX_BYTES } from '../client/limits';
+
 import { IMAGE_AT, IMAGE_BYTES, RX_AT } from '../client/state';
+import { RX_BYTES } from '../memory/limits';
 import { ABI_VERSION } from '../protocol/image';
 
 /** The version of the contract. */
