@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
@@ -8,6 +8,7 @@ import { Broker } from '../../../host/broker/broker.js';
 import { Xoshiro128 } from '../../../host/core/random.js';
 import { monotonicNow } from '../../../host/net/clock.js';
 import { listenTcp, type TcpLimits, type TcpListener } from '../../../host/net/tcp.js';
+import { describeWithTools } from '../../tools.js';
 
 const HOST = '127.0.0.1';
 
@@ -257,14 +258,7 @@ describe('the listener', () => {
   });
 });
 
-const hasMosquitto = ['mosquitto_pub', 'mosquitto_sub'].every(
-  (tool) => spawnSync(tool, ['--help']).error === undefined,
-);
-if (!hasMosquitto && process.env.CI === undefined) {
-  process.stderr.write('skipped: mosquitto_pub and mosquitto_sub are missing; apt-get install mosquitto-clients\n');
-}
-
-describe.skipIf(!hasMosquitto && process.env.CI === undefined)("Mosquitto's clients", () => {
+describeWithTools(['mosquitto_pub', 'mosquitto_sub'], "Mosquitto's clients", () => {
   const at = () => ['-h', HOST, '-p', `${listener.port}`];
 
   async function run(tool: string, ...args: string[]): Promise<string> {
@@ -277,10 +271,6 @@ describe.skipIf(!hasMosquitto && process.env.CI === undefined)("Mosquitto's clie
     expect(code, `${tool} ${args.join(' ')}: exit code`).toBe(0);
     return output;
   }
-
-  it('are installed', () => {
-    expect(hasMosquitto, 'apt-get install mosquitto-clients').toBe(true);
-  });
 
   it.each(['mqttv31', 'mqttv311'])(
     'exchange messages at every QoS, retained and persistent, as %s',

@@ -1,5 +1,5 @@
 // Recomputes the measured defaults of the loss models, where the measurement is at hand.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Xoshiro128 } from '../../../host/core/random.js';
 import { type MeasuredLink, parseLinks } from '../../../host/sim/links-file.js';
@@ -10,10 +10,9 @@ import {
   ORBIT_BURSTY,
   ORBIT_INTERMEDIATE,
 } from '../../../host/sim/loss.js';
+import { describeWithFile } from '../../tools.js';
 
 const DATA = new URL('../../../../shared/data/orbit-links.csv', import.meta.url);
-const present = existsSync(DATA);
-if (!present) console.warn(`calibration: skipped, no measurement at ${DATA.pathname}`);
 
 const LINKS = 3_248;
 const PACKETS = 300;
@@ -143,7 +142,7 @@ describe('the fit', () => {
   });
 });
 
-describe.skipIf(!present)('the measured defaults', () => {
+describeWithFile(DATA, 'the measured defaults', () => {
   let all: readonly MeasuredLink[] = [];
   let intermediate: Trace[] = [];
   beforeAll(() => {

@@ -11,6 +11,7 @@ import {
   pcapHeader,
   pcapRecord,
 } from '../../../host/sim/pcap.js';
+import { describeWithTools } from '../../tools.js';
 
 const DEVICE = { ip: '10.0.0.7', port: 50_007 };
 const GATEWAY = { ip: '10.255.255.1', port: 1884 };
@@ -94,13 +95,7 @@ describe('a capture', () => {
   });
 });
 
-const installed = spawnSync('tshark', ['--version']).status === 0;
-const required = process.env.CI !== undefined;
-if (!installed && !required) {
-  console.warn('pcap: skipped what needs tshark; to install it: sudo apt-get install -y tshark');
-}
-
-describe.skipIf(!installed && !required)('a capture in tshark', () => {
+describeWithTools(['tshark'], 'a capture in tshark', () => {
   // From the tables of MQTT-SN 1.2, section 5.4; message types as tshark shows them.
   const conversation: [up: boolean, hex: string, type: number][] = [
     [true, '08 04 04 01 003c 6162', 0x04], // CONNECT, clean session, 60 s, "ab"
