@@ -8,7 +8,7 @@ export const TOPICS_MAX_DEFAULT = 12;
 export const TOPIC_NAME_BYTES_MAX_DEFAULT = 56;
 /** Octets of the largest datagram received. At least 64, at most 65,535. */
 export const RX_BYTES_DEFAULT = 512;
-/** Octets of the largest datagram sent: payloads up to 9 less. At least 64, at most 65,535. */
+/** Octets of the largest datagram sent: payloads up to 9 less. At least 64 and 6 more than a topic name, at most 65,535. */
 export const TX_BYTES_DEFAULT = 512;
 /** Octets for messages waiting to be sent or acknowledged, 6 of overhead a message. At least TX_BYTES. */
 export const OUTBOUND_BYTES_DEFAULT = 768;
@@ -20,13 +20,13 @@ export const EVENTS_MAX_DEFAULT = 8;
 export const WILL_MESSAGE_BYTES_MAX_DEFAULT = 32;
 /** Octets of state that an application keeps in the image, a multiple of 8. */
 export const APP_BYTES_DEFAULT = 128;
-/** T_retry, ms (7.2): 10 to 15 s on a slow radio. */
+/** T_retry, ms (7.2): 10 to 15 s on a slow radio. At least 2. */
 export const T_RETRY_MS_DEFAULT = 10_000;
-/** N_retry (7.2): 3 to 5. */
+/** N_retry (7.2): 3 to 5. At most 255. */
 export const N_RETRY_DEFAULT = 5;
 /** T_WAIT, ms (7.2): more than 5 minutes. */
 export const T_WAIT_MS_DEFAULT = 301_000;
-/** The longest pause between two attempts to reconnect, ms. Pauses double from T_retry up to this, with jitter. */
+/** The longest pause between two attempts to reconnect, ms. Pauses double from T_retry up to this, with jitter. T_retry to 2^30. */
 export const RECONNECT_MS_MAX_DEFAULT = 300_000;
 /** An identical QoS 2 PUBLISH within this time of its completion is a late copy of the radio's, ms. */
 export const LATE_DUPLICATE_MS_DEFAULT = 5_000;
