@@ -60,12 +60,13 @@ export function publish(handle: i32, data: usize, bytes: i32, qos: i32, retain: 
     sendMessage(handle, flags, 0, data, bytes);
     return ErrorCode.None;
   }
-  return enqueue(handle, flags, qos ? <i32>nextMsgId() : 0, data, bytes);
+  return enqueue(handle, flags, data, bytes);
 }
 
-function enqueue(handle: i32, flags: i32, msgId: i32, data: usize, bytes: i32): i32 {
+function enqueue(handle: i32, flags: i32, data: usize, bytes: i32): i32 {
   const used: i32 = client.outboundBytes;
   if (used + RECORD_BYTES + bytes > OUTBOUND_BYTES) return ErrorCode.Full;
+  const msgId = flags & Flags.Qos ? <i32>nextMsgId() : 0;
   const at = OUTBOUND_AT + used;
   store<u16>(at, bytes);
   store<u16>(at, msgId, 2);

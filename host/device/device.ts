@@ -148,7 +148,7 @@ export class Device {
     return octets.length;
   }
 
-  /** The device as a block of bytes: a copy of its image. */
+  /** The device as a block of bytes: a copy of its image, at the time of its last call. */
   save(): Uint8Array {
     this.module.bringIn(this);
     return this.module.region.slice();

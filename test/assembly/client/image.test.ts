@@ -1,0 +1,197 @@
+// A device is a block of bytes: whatever it was doing, its image continues elsewhere, and on another clock.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  ErrorCode,
+  EventKind,
+  IMAGE_BYTES_AT,
+  IMAGE_LAYOUT_AT,
+  IMAGE_MAGIC_AT,
+  PacketType,
+} from '../../../assembly/protocol/index.js';
+import { DeviceModule } from '../../../host/device/device.js';
+import {
+  connAck,
+  disconnect,
+  Harness,
+  LATE,
+  Link,
+  MODEM,
+  pingResp,
+  pubAck,
+  pubComp,
+  publish,
+  pubRec,
+  pubRel,
+  regAck,
+  register,
+  subAck,
+  T_RETRY,
+  textOf,
+} from '../harness.js';
+
+const wasm = readFileSync(MODEM);
+
+/** The same device in a fresh instance, with another clock: what is saved is all there is. */
+function moved(h: Harness, now = 77_000_000): Harness {
+  h.poll(); // the device's time is that of its last call
+  const image = h.device.save();
+  const twin = new Harness({ now: 5, seed: 999, module: new DeviceModule(wasm) });
+  twin.now = now;
+  twin.device.restore(image, now);
+  twin.poll();
+  return twin;
+}
+
+/** A gateway that answers everything at once. */
+function answer(h: Harness): void {
+  for (let sent = h.take(); sent.length > 0; sent = h.take()) {
+    for (const packet of sent) {
+      if (packet.type === PacketType.Connect) h.hear(connAck());
+      if (packet.type === PacketType.Register) h.hear(regAck(5, packet.msgId));
+      if (packet.type === PacketType.Subscribe) h.hear(subAck(6, packet.msgId, 2));
+      if (packet.type === PacketType.Publish && packet.qos === 1) h.hear(pubAck(5, packet.msgId));
+      if (packet.type === PacketType.Publish && packet.qos === 2) h.hear(pubRec(packet.msgId));
+      if (packet.type === PacketType.PubRel) h.hear(pubComp(packet.msgId));
+      if (packet.type === PacketType.PingReq) h.hear(pingResp());
+    }
+  }
+}
+
+/** A day in the life of a device, step by step: each may be the last before the power fails. */
+const DAY: readonly ((h: Harness) => unknown)[] = [
+  (h) => h.identify(),
+  (h) => h.subscribe(h.topic('in'), 2),
+  (h) => h.connect(60),
+  (h) => h.hear(connAck()),
+  (h) => h.hear(subAck(6, subscribeId(h), 2)),
+  (h) => h.publish(h.topic('out'), 'hello', 2),
+  (h) => h.hear(regAck(5, h.device.call('publish', 1, 0, 1, 0, h.now) - 1)),
+  (h) => h.hear(publish(6, 'news', { qos: 2, msgId: 40 })),
+  (h) => h.hear(pubRec(headId(h))),
+  (h) => h.hear(pubRel(40)),
+  (h) => h.hear(pubComp(headId(h))),
+  (h) => h.pass(100),
+];
+const subscribeId = (h: Harness): number => idOf(h, PacketType.Subscribe);
+const headId = (h: Harness): number => idOf(h, PacketType.Publish, PacketType.PubRel);
+const seen = new WeakMap<Harness, number[][]>();
+/** The MsgId of the latest packet of one of these types; remembers what was taken. */
+function idOf(h: Harness, ...types: number[]): number {
+  const log = seen.get(h) ?? [];
+  seen.set(h, log);
+  for (const packet of h.take()) if ('msgId' in packet) log.push([packet.type, packet.msgId]);
+  return log.filter(([type]) => types.includes(type!)).at(-1)?.[1] ?? 0;
+}
+
+describe('an image', () => {
+  it('saved after any step of a day goes on where it was: everything published once, nothing delivered twice', () => {
+    for (let steps = 1; steps <= DAY.length; steps++) {
+      let h = new Harness({ seed: steps });
+      const told: { kind: EventKind; data: string }[] = [];
+      const listen = () => {
+        for (const event of h.events()) told.push({ kind: event.kind, data: textOf(event.data) });
+      };
+      for (const [i, step] of DAY.entries()) {
+        step(h);
+        listen();
+        if (i + 1 === steps) {
+          idOf(h);
+          const log = seen.get(h)!;
+          h = moved(h);
+          seen.set(h, log);
+        }
+      }
+      // Whatever the steps could not finish, time and a gateway that answers do.
+      for (let i = 0; i < 20; i++) {
+        answer(h);
+        h.hear(publish(6, 'news', { qos: 2, msgId: 40, dup: true }));
+        h.hear(pubRel(40));
+        listen();
+        h.pass(LATE / 20);
+      }
+      h.pass(T_RETRY);
+      answer(h);
+      listen();
+      const kinds = told.map((event) => event.kind);
+      expect(kinds.filter((kind) => kind === EventKind.Published).length, `cut after step ${steps}`).toBe(2);
+      expect(told.filter((event) => event.kind === EventKind.Message).length, `cut after step ${steps}`).toBe(1);
+      expect(kinds).toContain(EventKind.Subscribed);
+      expect(h.busy).toBe(false);
+    }
+  });
+
+  it('keeps the distance of its deadlines on another clock', () => {
+    const h = new Harness({ now: 1_000 }).online();
+    h.publish(h.verb('predefined', 1), 'x', 1);
+    h.pass(4_000);
+    for (const now of [0, 77, 2 ** 31 - 3_000, 2 ** 32 - 3_000]) {
+      const twin = moved(h, now);
+      expect(twin.due).toBe(6_000);
+      twin.pass(5_999);
+      expect(twin.take()).toEqual([]);
+      twin.pass(1);
+      expect(twin.take()).toMatchObject([{ type: PacketType.Publish, dup: true }]);
+    }
+  });
+
+  it('keeps the distance of the keep-alive and of the wake-up', () => {
+    const active = new Harness().online(60);
+    active.pass(40_000);
+    expect(moved(active).due).toBe(5_000);
+    const asleep = new Harness().online(60).asleep(80);
+    asleep.pass(60_000);
+    expect(moved(asleep).due).toBe(10_000);
+  });
+
+  it('keeps the age of completed QoS 2 messages, on an earlier clock and on a later one', () => {
+    for (const [age, deliveries] of [
+      [LATE - 2, 0],
+      [LATE, 1],
+    ] as const) {
+      for (const now of [0, 3_000_000_000]) {
+        const h = new Harness({ now: 1_000_000 }).online();
+        h.verb('short', 0x6162);
+        h.hear(publish('ab', 'x', { qos: 2, msgId: 3 }));
+        h.hear(pubRel(3));
+        h.pass(age);
+        const twin = moved(h, now);
+        twin.hear(publish('ab', 'x', { qos: 2, msgId: 3 }));
+        expect(twin.events().length, `${age} ms old, moved to ${now}`).toBe(deliveries);
+      }
+    }
+  });
+
+  it('holds everything: two devices with the same image do the same', () => {
+    const h = new Harness().online(60);
+    h.subscribed('t', 5, 2);
+    h.publish(h.topic('u'), 'x', 2);
+    h.hear(register(9, 1, 'v'));
+    h.take();
+    const twin = moved(h, h.now);
+    for (const device of [h, twin]) {
+      device.pass(T_RETRY);
+      device.hear(publish(9, 'x', { qos: 2, msgId: 4 }));
+      device.hear(disconnect());
+      device.pass(100_000);
+    }
+    expect(twin.takeSent()).toEqual(h.takeSent());
+    expect(twin.events()).toEqual(h.events());
+    expect(twin.state()).toEqual(h.state());
+  });
+
+  it.each([
+    ['magic', IMAGE_MAGIC_AT],
+    ['layout', IMAGE_LAYOUT_AT],
+    ['length', IMAGE_BYTES_AT],
+  ])('with another %s is refused by the module, which starts clean', (_what, at) => {
+    const h = new Harness().online(60);
+    const { module } = h;
+    module.memory[module.imageAt + at]! ^= 1;
+    expect(h.device.call('resume', h.now)).toBe(ErrorCode.BadImage);
+    expect(h.link).toBe(Link.Off);
+    expect(h.connect()).toBe(ErrorCode.WrongState); // it has forgotten who it is
+    h.identify();
+    expect(h.connect()).toBe(0);
+  });
+});
