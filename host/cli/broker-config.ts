@@ -1,9 +1,10 @@
 // The configuration file of `thimble broker`: JSON, checked against a schema, defaults for everything.
-import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
+import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { GatewayConfig } from '../gateway/index.js';
 import { UsageError } from './failure.js';
+import { readInput } from './files.js';
 
 export interface BrokerFileConfig {
   readonly gateway?: Partial<GatewayConfig>;
@@ -19,17 +20,13 @@ const SCHEMA = {
       type: 'object',
       properties: {
         gwId: whole(0, 255),
-        predefined: {
-          type: 'object',
-          additionalProperties: {
-            type: 'object',
-            propertyNames: { pattern: '^[1-9][0-9]{0,4}$' },
-            additionalProperties: { type: 'string', minLength: 1 },
-          },
-        },
+        predefined: PREDEFINED_SCHEMA,
         tRetryMs: whole(1, 600_000),
         nRetry: whole(0, 100),
-        tAdvMs: { anyOf: [{ const: 0 }, whole(1_000, 65_535_000)] },
+        tAdvMs: {
+          anyOf: [{ const: 0 }, whole(1_000, 65_535_000)],
+          description: '0 (never), or a whole number from 1000 to 65535000',
+        },
         tWaitMs: whole(1, 3_600_000),
         maxPacketBytes: whole(16, 65_535),
         topicBytesMax: whole(1, 65_527),
@@ -57,17 +54,14 @@ const validate = new Ajv({ strict: false, verbose: true }).compile(SCHEMA);
 /** Reads and checks a file. Throws ERR_USAGE_CONFIG with the place and what is allowed. */
 export function readBrokerConfig(file: string): BrokerFileConfig {
   let value: unknown;
-  const text = readFileSync(file, 'utf8');
+  const text = readInput('--config', file).toString('utf8');
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw new UsageError('ERR_USAGE_CONFIG', `${file}: not JSON: ${(error as Error).message}`);
   }
   if (!validate(value)) {
-    throw new UsageError(
-      'ERR_USAGE_CONFIG',
-      `${file}: ${explainSchemaError(validate.errors![0]!, 'the configuration')}`,
-    );
+    throw new UsageError('ERR_USAGE_CONFIG', `${file}: ${explainSchemaError(validate.errors!, 'the configuration')}`);
   }
   return value as BrokerFileConfig;
 }

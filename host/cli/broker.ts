@@ -32,8 +32,9 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   const log = options.verbose === true ? logToStderr : undefined;
   const random = new Xoshiro128(randomBytes(4).readUInt32LE());
   const broker = new Broker({}, { random, ...(log && { log }) });
-  const tcp = await listenTcp(broker, { host: options.host, port: mqtt, ...(log && { log }) });
+  // What can fail comes before what listens: an open listener would keep the process from ending.
   const capture = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
+  const tcp = await listenTcp(broker, { host: options.host, port: mqtt, ...(log && { log }) });
   let local = '';
   const tap: Tap = (direction, address, bytes, epochMicros) =>
     direction === 'in'

@@ -5,6 +5,7 @@ import { applicationTarget, type BuildReport, type BuildTarget, build, listTarge
 import { FirmwareError } from '../firmware/error.js';
 import { APPS_DIR } from '../firmware/paths.js';
 import { UsageError } from './failure.js';
+import { isFolder } from './files.js';
 import { number, print, printJson, table } from './output.js';
 
 export interface BuildCommandOptions {
@@ -20,7 +21,7 @@ export async function runBuild(app: string | undefined, options: BuildCommandOpt
   const common = { limits, debug: options.debug === true };
   const targets = selectTargets(app, options.out).map((target) => ({ ...target, ...common }));
   const reports: BuildReport[] = [];
-  for (const target of targets) reports.push(await build(target));
+  for (const target of targets) reports.push(await build(target).catch(blameLimit));
   if (options.json === true) printJson({ modules: reports });
   else printReports(reports);
 }
@@ -33,7 +34,7 @@ function selectTargets(app: string | undefined, out: string | undefined): BuildT
   }
   const known = listTargets().find((target) => target.name === app);
   if (known !== undefined) return [{ ...known, out: out ?? known.out }];
-  if (!existsSync(app)) {
+  if (!existsSync(app) || isFolder(app)) {
     const names = listTargets().map((target) => target.name);
     throw new FirmwareError('ERR_APP_NOT_FOUND', `no application "${app}": a file, or one of ${names.join(', ')}`);
   }
@@ -44,11 +45,21 @@ function selectTargets(app: string | undefined, out: string | undefined): BuildT
 function parseLimits(pairs: readonly string[]): Record<string, number> {
   return Object.fromEntries(
     pairs.map((pair) => {
-      const match = /^([A-Z0-9_]+)=(\d+)$/.exec(pair);
+      const match = /^([A-Z0-9_]+)=(\d{1,9})$/.exec(pair);
       if (match === null) throw new FirmwareError('ERR_LIMIT', `--use ${pair}: NAME=NUMBER, such as TOPICS_MAX=24`);
       return [match[1]!.replace(/^THIMBLE_/, ''), Number(match[2])];
     }),
   );
+}
+
+/** What the limits' own checks say through the compiler (assembly/memory/limits.ts). */
+const LIMIT_SAID = /User-defined: 'THIMBLE_([A-Z0-9_]+: [^']*)'/;
+
+/** A limit out of its range is the caller's fault, though the compiler finds it. */
+function blameLimit(error: unknown): never {
+  const said = error instanceof FirmwareError && error.code === 'ERR_COMPILE' && LIMIT_SAID.exec(error.message);
+  if (said) throw new FirmwareError('ERR_LIMIT', `--use ${said[1]}`);
+  throw error;
 }
 
 function printReports(reports: readonly BuildReport[]): void {

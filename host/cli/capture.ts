@@ -1,13 +1,15 @@
 // A capture file that Wireshark reads, written as things happen.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { parseAddress } from '../net/udp.js';
 import { type PcapEndpoint, pcapHeader, pcapRecord } from '../sim/pcap.js';
+import { openOutput } from './files.js';
 
 export class CaptureFile {
   private readonly file: number;
 
+  /** `path` is what --pcap names. Throws ERR_USAGE_FILE. */
   constructor(path: string) {
-    this.file = openSync(path, 'w');
+    this.file = openOutput('--pcap', path);
     writeSync(this.file, pcapHeader());
   }
 

@@ -12,7 +12,7 @@ const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 
 const program = new Command('thimble')
   .description('MQTT that fits in a thimble: build devices, simulate fleets, run the gateway and broker.')
   .version(version)
-  .showHelpAfterError('(thimble COMMAND --help shows what is allowed)')
+  .configureOutput({ outputError: () => {} }) // said below, once and with a way out
   .configureHelp({ sortSubcommands: false })
   .exitOverride();
 
@@ -68,11 +68,26 @@ program
   .addHelpText('after', '\nExample:\n  thimble run light --gateway 127.0.0.1:1884 --seed 42')
   .action(async (app, options) => (await import('./run.js')).runRun(app, options));
 
+/** What is wrong with the command line, and what is allowed; undefined where help or the version was asked for. */
+function describeUsage(error: CommanderError): string | undefined {
+  // `commander.help` is help for want of a command, which says all there is to say.
+  if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
+  const wrong = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').replace(/\.$/, '');
+  const command = program.commands.find((c) => c.name() === process.argv[2]);
+  if (command === undefined) {
+    return `${wrong}; commands are ${program.commands.map((c) => c.name()).join(', ')} [ERR_USAGE_COMMAND]`;
+  }
+  const options = [...command.options.map((option) => option.long), '--help'].join(', ');
+  return `${wrong}; thimble ${`${command.name()} ${command.usage()}`.replace('[options]', `[${options}]`)} [ERR_USAGE_OPTION]`;
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? Exit.Done : Exit.Usage;
+    const message = describeUsage(error);
+    if (message !== undefined) printError(message);
   } else {
     const { exit, message } = explain(error);
     printError(message);

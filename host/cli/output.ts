@@ -3,7 +3,16 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
-export const colours = pc;
+/** Colours for people: where a terminal shows them, unless NO_COLOR asks for none; FORCE_COLOR asks for them anywhere. */
+function coloursFor(stream: { readonly isTTY?: boolean }): ReturnType<typeof pc.createColors> {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  if (NO_COLOR) return pc.createColors(false);
+  return pc.createColors(Boolean(FORCE_COLOR) || (stream.isTTY === true && TERM !== 'dumb'));
+}
+
+/** For what goes to stdout, and to stderr. */
+export const colours = coloursFor(process.stdout);
+export const errorColours = coloursFor(process.stderr);
 
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -14,7 +23,7 @@ export function print(text: string): void {
 }
 
 export function printError(text: string): void {
-  process.stderr.write(`${pc.red('thimble:')} ${text}\n`);
+  process.stderr.write(`${errorColours.red('thimble:')} ${text}\n`);
 }
 
 /** A table with a head; numbers stand right. */
@@ -23,7 +32,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     (_, column) => rows.length > 0 && rows.every((row) => /^[-\d.,–—]*\d?( \S+)?$/.test(String(row[column]))),
   );
   const result = new Table({
-    head: head.map((h) => pc.bold(h)),
+    head: head.map((h) => colours.bold(h)),
     style: { head: [], border: [], compact: true },
     colAligns: isNumber.map((n) => (n ? 'right' : 'left')),
     chars: {

@@ -1,6 +1,5 @@
 // thimble run: an application on V8, on a real network.
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Counter, PacketType } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
@@ -9,7 +8,8 @@ import { startUdpDevice } from '../net/udp-device.js';
 import { decode, isFault } from '../wire/index.js';
 import { moduleFile } from './build.js';
 import { UsageError } from './failure.js';
-import { colours, number, print, printJson } from './output.js';
+import { readInput } from './files.js';
+import { errorColours, number, print, printJson } from './output.js';
 import { untilStopped } from './stop.js';
 
 export interface RunCommandOptions {
@@ -32,7 +32,7 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   const seed = options.seed === undefined ? randomBytes(4).readUInt32LE() : seedOf(options.seed);
   const forMs = options.for === undefined ? undefined : secondsOf(options.for) * MS_PER_S;
   const file = await moduleFile(app);
-  const module = new DeviceModule(readFileSync(file), basename(file));
+  const module = new DeviceModule(readInput('the module', file), basename(file));
   let hasComplained = false;
   const running = await startUdpDevice(module, {
     ...gateway,
@@ -105,7 +105,7 @@ function showDatagram(direction: 'up' | 'down', bytes: Uint8Array): void {
   const arrow = direction === 'up' ? '→' : '←';
   const time = new Date().toISOString().slice(11, 23);
   process.stderr.write(
-    `${time} ${arrow} ${name.padEnd(13)}${String(bytes.length).padStart(4)} B${colours.dim(detail)}\n`,
+    `${time} ${arrow} ${name.padEnd(13)}${String(bytes.length).padStart(4)} B${errorColours.dim(detail)}\n`,
   );
 }
 

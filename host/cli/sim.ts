@@ -1,5 +1,5 @@
 // thimble sim: a fleet in virtual time.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
@@ -11,6 +11,7 @@ import { Simulation } from '../sim/simulation.js';
 import { moduleFile } from './build.js';
 import { CaptureFile } from './capture.js';
 import { Exit, UsageError } from './failure.js';
+import { checkOutput, readInput } from './files.js';
 import { print, printError, printJson } from './output.js';
 import { formatReport } from './sim-report.js';
 
@@ -35,6 +36,7 @@ export async function runSim(name: string, options: SimCommandOptions): Promise<
   const seed = options.seed === undefined ? scenario.seed : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const links = options.links === undefined ? undefined : readLinks(options.links);
   const modules = await loadModules(scenario);
+  if (options.report !== undefined) checkOutput('--report', options.report);
   const file = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
   const simulation = new Simulation({
     scenario,
@@ -65,7 +67,7 @@ function readScenario(name: string): Scenario {
       `no scenario "${name}": a JSON file, or the name of one that comes with thimble, such as lab`,
     );
   }
-  return parseScenario(readFileSync(file, 'utf8'), basename(file));
+  return parseScenario(readInput('the scenario', file).toString('utf8'), basename(file));
 }
 
 /** --hours and --devices change the scenario; the classes keep their shares. */
@@ -109,7 +111,7 @@ function wholeNumber(option: string, text: string, min: number, max: number): nu
 
 function readLinks(file: string): Links {
   try {
-    return parseLinks(readFileSync(file, 'utf8'));
+    return parseLinks(readInput('--links', file).toString('utf8'));
   } catch (error) {
     if (error instanceof LinksFileError) error.message = `${file}: ${error.message}`;
     throw error;
@@ -119,7 +121,7 @@ function readLinks(file: string): Links {
 async function loadModules(scenario: Scenario): Promise<Map<string, Uint8Array>> {
   const modules = new Map<string, Uint8Array>();
   for (const { app } of scenario.devices) {
-    if (!modules.has(app)) modules.set(app, readFileSync(await moduleFile(app)));
+    if (!modules.has(app)) modules.set(app, readInput('the module', await moduleFile(app)));
   }
   return modules;
 }

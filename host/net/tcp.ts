@@ -55,9 +55,23 @@ export class TcpListenError extends Error {
   readonly code = 'ERR_TCP_LISTEN';
 
   constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`cannot listen at ${host}, TCP port ${port}: ${cause.code}; choose a free port, or 0 to be given one`, {
-      cause,
-    });
+    super(`cannot listen at ${host}, TCP port ${port}: ${reasonOf(cause)} (${cause.code})`, { cause });
+  }
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another program has it; choose another port, or 0 for a free one';
+    case 'EACCES':
+      return 'the system reserves it; choose a port from 1024, or 0 for a free one';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'no address is known for that name';
+    default:
+      return message;
   }
 }
 

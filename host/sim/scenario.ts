@@ -1,10 +1,11 @@
 // A scenario: the fleet, its links, the applications on the other side, and how long they run. Plain JSON, checked against
 // a schema; every option has a default except who takes part.
 import { Ajv } from 'ajv';
+import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Qos } from '../ports.js';
-import type { LinkOptions } from './link.js';
+import { LINK_DEFAULTS, type LinkOptions } from './link.js';
 
 /** Both directions of a device's radio. What is left out is LINK_DEFAULTS. */
 export interface RadioOptions {
@@ -87,7 +88,11 @@ export const DEVICES_MAX = 131_072;
 
 const percent = { type: 'number', minimum: 0, maximum: 100 };
 const milliseconds = { type: 'integer', minimum: 0, maximum: 3_600_000 };
-const name = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' };
+const name = {
+  type: 'string',
+  pattern: '^[A-Za-z0-9._-]{1,64}$',
+  description: '1 to 64 letters, digits, dots, underscores and hyphens',
+};
 const seconds = { type: 'number', minimum: 0, maximum: 31_536_000 };
 const qos = { enum: [0, 1, 2] };
 
@@ -116,7 +121,7 @@ const loss = {
     {
       properties: {
         model: { const: 'trace' },
-        receivedHex: { type: 'string', pattern: '^[0-9A-Fa-f]+$' },
+        receivedHex: { type: 'string', pattern: '^[0-9A-Fa-f]+$', description: 'hexadecimal digits, 1 or more' },
         intervalMs: { type: 'integer', minimum: 1, maximum: 86_400_000 },
       },
       required: ['receivedHex'],
@@ -153,14 +158,7 @@ const SCHEMA = {
     settleS: seconds,
     radio,
     gatewayRetryMs: { type: 'integer', minimum: 1, maximum: 600_000 },
-    predefined: {
-      type: 'object',
-      additionalProperties: {
-        type: 'object',
-        propertyNames: { pattern: '^[1-9][0-9]{0,4}$' },
-        additionalProperties: { type: 'string', minLength: 1 },
-      },
-    },
+    predefined: PREDEFINED_SCHEMA,
     devices: {
       type: 'array',
       minItems: 1,
@@ -224,8 +222,7 @@ const validate = new Ajv({ discriminator: true, strict: false, verbose: true }).
 
 /** Takes parsed JSON for a scenario, or throws a ScenarioError that begins with `source`. */
 export function checkScenario(value: unknown, source: string): Scenario {
-  if (!validate(value))
-    throw new ScenarioError(`${source}: ${explainSchemaError(validate.errors![0]!, 'the scenario')}`);
+  if (!validate(value)) throw new ScenarioError(`${source}: ${explainSchemaError(validate.errors!, 'the scenario')}`);
   const scenario = value as unknown as Scenario;
   const problem = findContradiction(scenario);
   if (problem !== undefined) throw new ScenarioError(`${source}: ${problem}`);
@@ -252,12 +249,33 @@ function findContradiction(scenario: Scenario): string | undefined {
   }
   const measuring = scenario.clients.filter((client) => client.measures === true).length;
   if (measuring !== 1) return `clients: exactly one has "measures": true, not ${measuring}`;
+  const delays = findDelays('radio', scenario.radio) ?? findGroupDelays(scenario.devices);
+  if (delays !== undefined) return delays;
   const classes = new Set(scenario.devices.map((group) => group.class));
   for (const [i, client] of scenario.clients.entries()) {
     for (const [j, command] of (client.commands ?? []).entries()) {
       if (classes.has(command.class)) continue;
       return `clients[${i}].commands[${j}].class is "${command.class}"; there are ${[...classes].join(', ')}`;
     }
+  }
+  return undefined;
+}
+
+function findGroupDelays(groups: readonly DeviceGroup[]): string | undefined {
+  for (const [i, group] of groups.entries()) {
+    const problem = findDelays(`devices[${i}].radio`, group.radio);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** A shortest delay above the longest, each with its default. */
+function findDelays(place: string, radio: RadioOptions | undefined): string | undefined {
+  for (const direction of ['up', 'down'] as const) {
+    const { delayMsMin, delayMsMax } = { ...LINK_DEFAULTS, ...radio?.[direction] };
+    if (delayMsMin <= delayMsMax) continue;
+    const defaults = `defaults ${LINK_DEFAULTS.delayMsMin} and ${LINK_DEFAULTS.delayMsMax}`;
+    return `${place}.${direction}: delayMsMin, ${delayMsMin}, must not be above delayMsMax, ${delayMsMax} (${defaults})`;
   }
   return undefined;
 }
