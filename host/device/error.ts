@@ -1,3 +1,5 @@
+// What can go wrong with a module or an image of its state.
+
 export type DeviceErrorCode =
   /** The bytes are not a module, or not one that keeps the contract. */
   | 'ERR_MODULE_LOAD'

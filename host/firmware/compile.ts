@@ -15,6 +15,8 @@ export interface CompileOptions {
   readonly limits?: Readonly<Record<string, number>>;
   /** Unoptimised, with names. Default: false. */
   readonly debug?: boolean;
+  /** Sees every source before it is compiled and may change it: how a test takes something out of the device. */
+  readonly patch?: (path: string, text: string) => string;
 }
 
 /** What stands for the application in assembly/modules/application.ts. */
@@ -30,7 +32,11 @@ export async function compile(options: CompileOptions): Promise<Uint8Array> {
   }
   let output: Uint8Array | undefined;
   const result = await asc.main(argumentsFor(options), {
-    readFile: (name, base) => readSource(resolve(base, name), application),
+    readFile: (name, base) => {
+      const path = resolve(base, name);
+      const text = readSource(path, application);
+      return text === null || options.patch === undefined ? text : options.patch(path, text);
+    },
     writeFile: (name, contents) => {
       if (name.endsWith(OUTPUT)) output = contents as Uint8Array;
     },

@@ -141,19 +141,19 @@ export class Delivery {
       this.onQos0Refused(packet.topicId, returnCode, now);
       return;
     }
-    const awaited = head?.phase === Phase.AwaitPuback || head?.phase === Phase.AwaitPubrec;
-    if (head === undefined || !awaited || head.msgId !== msgId) {
+    if (head === undefined || head.msgId !== msgId) {
       this.unexpected();
       return;
     }
-    if (returnCode === ReturnCode.Accepted) {
-      if (head.phase !== Phase.AwaitPuback) {
-        this.unexpected();
-        return;
-      }
+    if (returnCode === ReturnCode.Accepted && head.message.qos === 1) {
+      // Whatever has been begun since, a REGISTER included: the client has it.
       this.tell(head, now);
       this.finishHead(now);
-    } else if (returnCode === ReturnCode.Congestion) this.pause(head, now);
+      return;
+    }
+    const awaited = head.phase === Phase.AwaitPuback || head.phase === Phase.AwaitPubrec;
+    if (!awaited || returnCode === ReturnCode.Accepted) this.unexpected();
+    else if (returnCode === ReturnCode.Congestion) this.pause(head, now);
     else if (returnCode === ReturnCode.InvalidTopicId && this.isRegistered(head)) {
       this.forgetTopic(head);
       this.registerAgain(head, now);
@@ -162,9 +162,10 @@ export class Delivery {
 
   onPubrec(msgId: number, now: Millis): void {
     const { head } = this.buffer;
-    const isHead = head?.msgId === msgId;
-    if (isHead && head.phase === Phase.AwaitPubrec) {
-      // The client has it. From here on only PUBREL is owed, also after a reconnect.
+    const isHead = head?.msgId === msgId && head.message.qos === 2;
+    if (isHead && head.phase !== Phase.AwaitPubcomp) {
+      // The client has it, even if a late copy of a PUBACK 0x02 made us begin anew. From here on only PUBREL is owed, also
+      // after a reconnect.
       head.phase = Phase.AwaitPubcomp;
       this.tell(head, now);
       this.tries = 0;

@@ -106,6 +106,25 @@ describe('the topic of a message', () => {
     expect(hearPublish(device.say(regack(register)))).toEqual(first);
   });
 
+  it('stays settled when a late copy of PUBACK 0x02 asks for it again', () => {
+    for (const qos of [1, 2] as const) {
+      const { device, broker } = connected();
+      device.subscribe('t/1', 2);
+      broker.deliver('a', 't/1', 'x', qos);
+      const first = hearPublish(device);
+      const refusal = puback(first, ReturnCode.InvalidTopicId);
+      const second = hearRegister(device.say(refusal));
+      const again = hearPublish(device.say(regack(second)));
+      expect(again).toMatchObject({ dup: true, msgId: first.msgId });
+      const third = hearRegister(device.say(refusal)); // the copy
+      const accepted = qos === 1 ? puback(again, ReturnCode.Accepted) : pubrec(again.msgId);
+      device.say(accepted);
+      expect(types(device)).toEqual(qos === 1 ? [] : [PacketType.PubRel]);
+      device.say(regack(third));
+      expect(publishes(device.hear())).toEqual([]);
+    }
+  });
+
   it('is not registered for ever when the client always says 0x02', () => {
     const { world, device, broker } = connected({ nRetry: 3 });
     device.subscribe('t/+');
