@@ -1,0 +1,105 @@
+// The command line: what there is to type. Each subcommand is a file beside this one and is loaded when it is called.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { PACKAGE_ROOT } from '../firmware/paths.js';
+import { Exit, explain } from './failure.js';
+import { printError } from './output.js';
+
+const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
+
+const collect = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
+function createProgram(): Command {
+  const program = new Command('thimble')
+    .description('MQTT that fits in a thimble: build devices, simulate fleets, run the gateway and broker.')
+    .version(version)
+    .configureOutput({ outputError: () => {} }) // said below, once and with a way out
+    .configureHelp({ sortSubcommands: false })
+    .exitOverride();
+
+  program
+    .command('sim')
+    .description('run a fleet of devices, its gateway and its broker in virtual time')
+    .argument('[SCENARIO]', 'a JSON file, or the name of a scenario that comes with thimble', 'lab')
+    .option('--seed <n>', "what decides over everything random, 0 to 4294967295; default: the scenario's")
+    .option('--devices <n>', "how many devices instead of the scenario's, its classes in proportion; up to 131072")
+    .option('--hours <h>', "virtual hours instead of the scenario's duration, above 0, up to 8760")
+    .option('--links <file>', 'replay measured links (CSV, see docs/LINKS.md) instead of the modelled losses')
+    .option('--pcap <file>', 'write every datagram on the air for Wireshark (decode UDP port 1884 as MQTT-SN)')
+    .option('--report <file>', 'write the report as JSON')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  thimble sim lab --seed 7 --pcap lab.pcap')
+    .action(async (scenario, options) => (await import('./sim.js')).runSim(scenario, options));
+
+  program
+    .command('build')
+    .description('compile an application (or all examples and modules) to WebAssembly, checked and measured')
+    .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
+    .option('--out <file>', 'where the module goes; default: build/APP.wasm')
+    .option('--use <name=value>', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
+    .option('--debug', 'unoptimised, with names; default: off')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')
+    .action(async (app, options) => (await import('./build.js')).runBuild(app, options));
+
+  program
+    .command('broker')
+    .description('run the MQTT broker and the MQTT-SN gateway on real sockets')
+    .option('--host <address>', 'address or name to listen on; 0.0.0.0 for every interface', '127.0.0.1')
+    .option('--mqtt <port>', 'TCP port of MQTT 3.1.1, 0 for any free one', '1883')
+    .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
+    .option('--config <file>', 'JSON with predefined topics, timers and limits, see docs/CLI.md')
+    .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
+    .option('--verbose', 'log what happens to stderr')
+    .option('--json', 'print where it listens as one JSON line')
+    .addHelpText('after', '\nExample:\n  thimble broker --mqtt 0 --sn 0 --json')
+    .action(async (options) => (await import('./broker.js')).runBroker(options));
+
+  program
+    .command('run')
+    .description('run an application against a gateway over UDP')
+    .argument('<APP>', 'a file, a module (.wasm), or the name of an example')
+    .option('--gateway <host:port>', 'where the MQTT-SN gateway is', '127.0.0.1:1884')
+    .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
+    .option('--for <seconds>', 'stop after so long; default: run until Ctrl-C')
+    .option('--verbose', 'a line on stderr for every datagram')
+    .option('--json', 'print one JSON document at the end')
+    .addHelpText('after', '\nExample:\n  thimble run light --gateway 127.0.0.1:1884 --seed 42')
+    .action(async (app, options) => (await import('./run.js')).runRun(app, options));
+  return program;
+}
+
+/** What is wrong with the command line, and what is allowed; undefined where help or the version was asked for. */
+function describeUsage(error: CommanderError, program: Command, argv: readonly string[]): string | undefined {
+  // `commander.help` is help for want of a command, which says all there is to say.
+  if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
+  const wrong = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+  const command = program.commands.find((c) => c.name() === argv[0]);
+  if (command === undefined) {
+    return `${wrong}; commands are ${program.commands.map((c) => c.name()).join(', ')} [ERR_USAGE_COMMAND]`;
+  }
+  const options = [...command.options.map((option) => option.long), '--help'].join(', ');
+  return `${wrong}; thimble ${`${command.name()} ${command.usage()}`.replace('[options]', `[${options}]`)} [ERR_USAGE_OPTION]`;
+}
+
+/** Runs what was typed, without the program's own name, to its end. Says on stderr what went wrong. */
+export async function runCommand(argv: readonly string[]): Promise<Exit> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return Exit.Done;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      const message = describeUsage(error, program, argv);
+      if (message !== undefined) printError(message);
+      return error.exitCode === 0 ? Exit.Done : Exit.Usage;
+    }
+    const { exit, message } = explain(error);
+    printError(message);
+    return exit;
+  }
+}
