@@ -1,0 +1,52 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { BuildReport } from '../../../host/firmware/build.js';
+import { Exit, temporaryFile, temporaryFolder, thimbleWithin } from './command.js';
+
+async function build(...args: string[]): Promise<BuildReport> {
+  const { exit, stdout, stderr } = await thimbleWithin(['build', '--json', ...args]);
+  expect(exit, stderr).toBe(Exit.Done);
+  const { modules } = JSON.parse(stdout) as { modules: BuildReport[] };
+  expect(modules.length).toBe(1);
+  return modules[0]!;
+}
+
+describe('thimble build', () => {
+  it('writes the module and reports its sizes', async () => {
+    const out = join(temporaryFolder(), 'deep', 'er', 'beacon.wasm');
+    const report = await build('beacon', '--out', out);
+    expect(Object.keys(report)).toEqual(['name', 'out', 'wasmBytes', 'stateBytes', 'linearBytes']);
+    expect(report).toMatchObject({ name: 'beacon', out, wasmBytes: statSync(out).size });
+    expect(report.stateBytes).toBeGreaterThan(0);
+    expect(report.linearBytes).toBeGreaterThanOrEqual(report.stateBytes);
+  });
+
+  it('makes the same bytes of the same source', async () => {
+    const folder = temporaryFolder();
+    const files = ['a.wasm', 'b.wasm'].map((name) => join(folder, name));
+    for (const file of files) await build('beacon', '--out', file);
+    expect(readFileSync(files[0]!).equals(readFileSync(files[1]!))).toBe(true);
+  });
+
+  it('takes limits, and a smaller one makes a smaller device', async () => {
+    const out = join(temporaryFolder(), 'beacon.wasm');
+    const whole = await build('beacon', '--out', out);
+    const small = await build('beacon', '--out', out, '--use', 'TOPICS_MAX=2', '--use', 'TOPIC_NAME_BYTES_MAX=16');
+    expect(small.stateBytes).toBeLessThan(whole.stateBytes);
+  });
+
+  it('writes nothing where the source does not compile', async () => {
+    const out = join(temporaryFolder(), 'broken.wasm');
+    const { exit } = await thimbleWithin(['build', temporaryFile('broken.ts', 'export const x = ;'), '--out', out]);
+    expect(exit).toBe(Exit.Failed);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('shows a table to people', async () => {
+    const out = join(temporaryFolder(), 'beacon.wasm');
+    const { stdout } = await thimbleWithin(['build', 'beacon', '--out', out]);
+    expect(stdout).toMatch(/module +wasm B +state B +linear memory B +file/);
+    expect(stdout).toMatch(/^ +beacon +[\d,]+ +[\d,]+ +[\d,]+ +\S+beacon\.wasm *$/m);
+  });
+});

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { MAIN, thimble } from './command.js';
+
+const ESCAPE = '\u001b';
+const SHORT_RUN = ['sim', 'lab', '--hours', '0.05'];
+
+describe('colours', () => {
+  it('are not in what goes to a file or a pipe, whoever runs it', async () => {
+    for (const env of [{}, { CI: 'true' }, { TERM: 'xterm-256color' }]) {
+      const { stdout, stderr } = await thimble(SHORT_RUN, env);
+      expect(stdout + stderr).not.toContain(ESCAPE);
+      expect((await thimble(['nope'], env)).stderr).not.toContain(ESCAPE);
+    }
+  });
+
+  it('are there where they are asked for, unless NO_COLOR is louder', async () => {
+    const asked = { FORCE_COLOR: '1' };
+    expect((await thimble(SHORT_RUN, asked)).stdout).toContain(ESCAPE);
+    expect((await thimble(['nope'], asked)).stderr).toContain(ESCAPE);
+    const silenced = { ...asked, NO_COLOR: '1' };
+    expect((await thimble(SHORT_RUN, silenced)).stdout).not.toContain(ESCAPE);
+    expect((await thimble(['nope'], silenced)).stderr).not.toContain(ESCAPE);
+  });
+
+  it('are never in JSON', async () => {
+    const { stdout } = await thimble([...SHORT_RUN, '--json'], { FORCE_COLOR: '1' });
+    expect(stdout).not.toContain(ESCAPE);
+  });
+});
+
+// Part of every Linux that has util-linux; nothing to install.
+const SCRIPT = '/usr/bin/script';
+
+describe.skipIf(!existsSync(SCRIPT))('on a terminal', () => {
+  const onTerminal = (command: string, env: Record<string, string> = {}): string => {
+    const { NO_COLOR, FORCE_COLOR, CI, ...rest } = process.env;
+    const { stdout } = spawnSync(SCRIPT, ['-qec', command, '/dev/null'], {
+      encoding: 'utf8',
+      env: { ...rest, TERM: 'xterm', ...env },
+    });
+    return stdout;
+  };
+  const run = `${process.execPath} ${MAIN} ${SHORT_RUN.join(' ')}`;
+
+  it('colours and progress are shown, and NO_COLOR is honoured', () => {
+    const bold = `${ESCAPE}[1m`;
+    expect(onTerminal(run)).toContain(bold);
+    expect(onTerminal(run)).toContain('% ');
+    const plain = onTerminal(run, { NO_COLOR: '1' });
+    expect(plain).toContain('digest');
+    expect(plain).not.toContain(bold);
+  });
+
+  it('JSON stays the only thing on stdout', () => {
+    const printed = onTerminal(`${run} --json`);
+    expect(JSON.parse(printed)).toMatchObject({ scenario: 'lab' });
+  });
+});
