@@ -65,7 +65,7 @@ export async function build(target: BuildTarget): Promise<BuildReport> {
   const compiled = await compile(target);
   const options = { debug: target.debug === true, contract: target.contract };
   checkModule(compiled, options);
-  const { bytes, linearBytes } = link(compiled);
+  const { bytes, linearBytes } = link(compiled, options.debug);
   checkModule(bytes, options);
   mkdirSync(dirname(target.out), { recursive: true });
   writeFileSync(target.out, bytes);

@@ -13,14 +13,20 @@ export interface CompileOptions {
   readonly entry: string;
   /** Limits other than the defaults: names of protocol/limits.ts without `_DEFAULT`. */
   readonly limits?: Readonly<Record<string, number>>;
-  /** Unoptimised, with names. Default: false. */
+  /** Optimised less, with names and assertions. Default: false. */
   readonly debug?: boolean;
   /** Sees every source before it is compiled and may change it: how a test takes something out of the device. */
   readonly patch?: (path: string, text: string) => string;
 }
 
+const ASSEMBLY = join(PACKAGE_ROOT, 'assembly');
 /** What stands for the application in assembly/modules/application.ts. */
-const MAIN = join(PACKAGE_ROOT, 'assembly', 'apps', 'main.ts');
+const MAIN = join(ASSEMBLY, 'apps', 'main.ts');
+/**
+ * Stands for the root of the file system. The compiler knows a file by its path below the package; were the library reached
+ * by two paths, it would be compiled twice, with two states.
+ */
+const OUTSIDE = join(ASSEMBLY, 'outside');
 const OUTPUT = 'out.wasm';
 
 /** Compiles one module. The result is not yet checked or linked. */
@@ -78,23 +84,22 @@ function useLimits(chosen: Readonly<Record<string, number>>): string[] {
   });
 }
 
-/** The application stands in for main.ts; its relative imports, and those of "thimble", lead where they should. */
+/** The application stands in for main.ts, and its own files in OUTSIDE; their imports lead where they should. */
 function readSource(path: string, application: string | undefined): string | null {
-  if (application !== undefined) {
-    if (path === MAIN) return readApplication(application);
-  }
-  return existsSync(path) ? readFileSync(path, 'utf8') : null;
+  if (application !== undefined && path === MAIN) return readApplication(application, MAIN);
+  const file = path.startsWith(OUTSIDE + sep) ? path.slice(OUTSIDE.length) : path;
+  if (!existsSync(file)) return null;
+  return file === path ? readFileSync(file, 'utf8') : readApplication(file, path);
 }
 
-/** Imports are rewritten to paths that hold from assembly/apps/: `thimble` is the library, `./x` is beside the application. */
-function readApplication(application: string): string {
-  const from = dirname(MAIN);
-  return readFileSync(application, 'utf8').replace(
+/** `file` as it reads at `place`: `thimble` is the library, `./x` is beside the file. */
+function readApplication(file: string, place: string): string {
+  return readFileSync(file, 'utf8').replace(
     /(\bfrom\s*)(['"])(thimble|\.{1,2}\/[^'"]+)\2/g,
     (_all, keyword: string, quote: string, target: string) => {
-      const file =
-        target === 'thimble' ? join(PACKAGE_ROOT, 'assembly', 'index') : resolve(dirname(application), target);
-      const path = relative(from, file).split(sep).join('/');
+      const imported = target === 'thimble' ? join(ASSEMBLY, 'index') : resolve(dirname(file), target);
+      const at = imported.startsWith(ASSEMBLY + sep) ? imported : OUTSIDE + imported;
+      const path = relative(dirname(place), at).split(sep).join('/');
       return `${keyword}${quote}${path.startsWith('.') ? path : `./${path}`}${quote}`;
     },
   );
@@ -102,5 +107,7 @@ function readApplication(application: string): string {
 
 function withRealName(said: string, application: string | undefined): string {
   if (application === undefined) return said;
-  return said.replaceAll('assembly/apps/main.ts', relative(process.cwd(), application));
+  return said
+    .replaceAll('assembly/apps/main.ts', relative(process.cwd(), application))
+    .replace(/assembly\/outside(\/[^\s:()]+)/g, (_all, file: string) => relative(process.cwd(), file));
 }

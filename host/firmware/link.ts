@@ -16,8 +16,8 @@ export interface Linked {
   readonly linearBytes: number;
 }
 
-/** Writes both exports of a module that the compiler gave `__data_end`, and tidies what that makes possible. */
-export function link(bytes: Uint8Array): Linked {
+/** Writes both exports of a module that the compiler gave `__data_end`, and tidies what that makes possible. `debug` keeps names. */
+export function link(bytes: Uint8Array, debug = false): Linked {
   const module = binaryen.readBinary(bytes);
   try {
     module.setFeatures(
@@ -29,6 +29,7 @@ export function link(bytes: Uint8Array): Linked {
     );
     binaryen.setOptimizeLevel(2);
     binaryen.setShrinkLevel(2);
+    binaryen.setDebugInfo(debug);
     const dataEnd = exportedConstant(module, DATA_END);
     removeExports(module);
     // Each round opens the way for the next; after three there is nothing left to gain.
