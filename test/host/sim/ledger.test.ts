@@ -78,6 +78,15 @@ describe('The ledger', () => {
     expect(ledger.violations(END_MS).map((v) => v.kind)).toEqual(['order']);
   });
 
+  it('does not judge the order of messages that two publishers share', () => {
+    const ledger = new Ledger();
+    for (const publisher of ['a', 'b']) for (const n of ['1', '2']) ledger.sent('up', publisher, 't', payload(n), 2, 1);
+    for (const n of ['1', '2', '1', '2']) ledger.delivered('up', 't', payload(n), 2);
+    expect(ledger.violations(END_MS)).toEqual([]);
+    ledger.delivered('up', 't', payload('1'), 3);
+    expect(ledger.violations(END_MS).map((v) => v.kind)).toEqual(['duplicate']);
+  });
+
   it('does not call a late copy of an old message disorder', () => {
     const ledger = new Ledger();
     for (const n of ['1', '2']) ledger.sent('up', 'a', 't', payload(n), 1, 1);
