@@ -44,7 +44,8 @@ describe('docs/CLI.md', () => {
   it('has every option of every command', () => {
     const options = [...read('host/cli/program.ts').matchAll(/'(--[a-z]+)[ ']/g)].map((match) => match[1]!);
     expect(options.length).toBeGreaterThan(10);
-    expect(options.filter((option) => !text.includes(`\`${option}`))).toEqual([]);
+    // --help explains itself.
+    expect(options.filter((o) => o !== '--help' && !text.includes(`\`${o}`))).toEqual([]);
   });
 
   it('has every option of the gateway', () => {
