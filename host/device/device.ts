@@ -29,6 +29,8 @@ export class DeviceModule {
   readonly exports: ModuleExports;
   /** The device whose image is in memory. */
   private current: Device | undefined;
+  /** During a call into the module. */
+  private isRunning = false;
 
   /** `bytes`: the module. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI. */
   constructor(bytes: Uint8Array, name = 'module') {
@@ -60,11 +62,34 @@ export class DeviceModule {
   /** Brings a device's image into memory, and puts the one that was there aside. */
   bringIn(device: Device): void {
     if (this.current === device) return;
+    this.mustBeIdle();
     this.current?.putAside(this.region);
     device.takeUp(this.region);
     this.current = device;
   }
+
+  /**
+   * Calls an export for a device. A board must not call back before it returns: what it was sent would be answered in the
+   * middle of a step. Throws ERR_DEVICE_BUSY where it does, and changes nothing.
+   */
+  run(device: Device, f: (...args: number[]) => number, args: readonly number[]): number {
+    this.mustBeIdle();
+    this.bringIn(device);
+    this.isRunning = true;
+    try {
+      return f(...args);
+    } finally {
+      this.isRunning = false;
+    }
+  }
+
+  /** Throws ERR_DEVICE_BUSY during a call into the module. */
+  mustBeIdle(): void {
+    if (this.isRunning) throw new DeviceError('ERR_DEVICE_BUSY', BUSY);
+  }
 }
+
+const BUSY = 'the board called a device of this module from within send or event: put what is to follow into a queue';
 
 function instantiate(bytes: Uint8Array, name: string, current: () => Device | undefined): ModuleExports {
   let memory: WebAssembly.Memory | undefined;
@@ -119,11 +144,9 @@ export class Device {
 
   /** One datagram arrives. Returns 0, or an ErrorCode that says why it was dropped. */
   receive(datagram: Uint8Array, now: Millis): number {
-    const { rxAt, rxBytes } = this.module;
-    this.module.bringIn(this);
     // What is longer than the buffer would be cut by a real radio's driver, too; the length still tells.
-    this.module.memory.set(datagram.length > rxBytes ? datagram.subarray(0, rxBytes) : datagram, rxAt);
-    return this.module.exports.receive(datagram.length, now | 0);
+    this.write(datagram.length > this.module.rxBytes ? datagram.subarray(0, this.module.rxBytes) : datagram);
+    return this.call('receive', datagram.length, now | 0);
   }
 
   /** Does what is due. Returns the milliseconds until it wants to be called again, Infinity for never. */
@@ -132,16 +155,16 @@ export class Device {
     return ms === NEVER_MS ? Number.POSITIVE_INFINITY : ms;
   }
 
-  /** Calls a verb of a modem module with numbers; `octets`, where given, is put into the receive buffer first. */
+  /** Calls a verb of a modem module with numbers; for octets see `write`. */
   call(verb: string, ...args: number[]): number {
-    this.module.bringIn(this);
     const f = this.module.exports[verb];
     if (typeof f !== 'function') throw new DeviceError('ERR_VERB', `the module has no verb ${verb}`);
-    return f(...args) as number;
+    return this.module.run(this, f as (...args: number[]) => number, args);
   }
 
   /** Puts octets where verbs look for them. Returns their number. */
   write(octets: Uint8Array): number {
+    this.module.mustBeIdle();
     this.module.bringIn(this);
     if (octets.length > this.module.rxBytes) return ErrorCode.TooLong;
     this.module.memory.set(octets, this.module.rxAt);

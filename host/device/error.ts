@@ -7,6 +7,8 @@ export type DeviceErrorCode =
   | 'ERR_MODULE_ABI'
   /** An image of another length, layout version or magic. */
   | 'ERR_IMAGE'
+  /** A board called a device of a module from within another call into it. */
+  | 'ERR_DEVICE_BUSY'
   /** A verb that the module does not export. */
   | 'ERR_VERB';
 
