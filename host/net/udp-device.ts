@@ -1,7 +1,9 @@
 // A device on a real network: its datagrams go to one gateway over UDP, and time is the machine's.
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
+import type { Millis } from '../ports.js';
 import { monotonicNow } from './clock.js';
 
 export interface UdpDeviceOptions {
@@ -11,6 +13,8 @@ export interface UdpDeviceOptions {
   readonly seed: number;
   /** Sees every datagram; `bytes` are valid only during the call. */
   readonly tap?: (direction: 'up' | 'down', bytes: Uint8Array) => void;
+  /** Of modem modules: hears what the client has to tell. It must not call the device; see `act`. */
+  readonly onEvent?: (event: DeviceEvent) => void;
   /** Told of what the network refuses, such as a gateway that is not there. The device goes on: its client retries. */
   readonly onNetworkError?: (error: Error) => void;
 }
@@ -43,7 +47,10 @@ export class UdpDevice {
     private readonly socket: Socket,
     private readonly options: UdpDeviceOptions,
   ) {
-    this.device = module.create({ send: (datagram) => this.send(datagram) });
+    this.device = module.create({
+      send: (datagram) => this.send(datagram),
+      event: (event) => options.onEvent?.(event),
+    });
     socket.on('message', (datagram) => this.receive(datagram));
     socket.on('error', (error) => options.onNetworkError?.(error));
     this.device.start(monotonicNow(), options.seed);
@@ -55,6 +62,13 @@ export class UdpDevice {
     this.isClosed = true;
     clearTimeout(this.timeout);
     return new Promise((resolve) => this.socket.close(() => resolve()));
+  }
+
+  /** Of modem modules: calls verbs, and then does what is due because of them. Returns what `verbs` returns. */
+  act<T>(verbs: (device: Device, now: Millis) => T): T {
+    const result = verbs(this.device, monotonicNow());
+    this.poll();
+    return result;
   }
 
   private send(datagram: Uint8Array): number {

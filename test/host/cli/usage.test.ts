@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
 import { Exit, expectRefusal, temporaryFile, temporaryFolder, thimble, thimbleWithin } from './command.js';
 
@@ -134,6 +135,19 @@ describe('modules', () => {
   /** The smallest module there is: magic and version, and not one export. */
   const empty = temporaryFile('empty.wasm', Uint8Array.from([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
   const text = temporaryFile('text.wasm', 'not a module');
+  /** Exports all that the contract asks for, and speaks another version of it. */
+  const functions = ['image', 'imageBytes', 'rx', 'rxBytes'].map(
+    (name) => `(func (export "${name}") (result i32) i32.const 0)`,
+  );
+  const calls = ['start', 'receive'].map(
+    (name) => `(func (export "${name}") (param i32 i32) (result i32) i32.const 0)`,
+  );
+  const timed = ['poll', 'resume'].map((name) => `(func (export "${name}") (param i32) (result i32) i32.const 0)`);
+  const abi = '(memory (export "memory") 1) (func (export "abi") (result i32) i32.const 99)';
+  const future = temporaryFile(
+    'future.wasm',
+    binaryen.parseText(`(module ${[abi, ...functions, ...calls, ...timed].join(' ')})`).emitBinary(),
+  );
   const fleetOf = (app: string): string =>
     temporaryFile('fleet.json', {
       name: 'fleet',
@@ -147,6 +161,8 @@ describe('modules', () => {
     [['run', text], 'ERR_MODULE_LOAD', ['text.wasm', 'does not load']],
     [['run', empty], 'ERR_MODULE_LOAD', ['empty.wasm', 'does not export abi, image']],
     [['run', built('modules/codec-mqttsn.wasm')], 'ERR_MODULE_LOAD', ['codec-mqttsn.wasm', 'does not export abi']],
+    [['run', future], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', 'expected 1']],
+    [['sim', fleetOf(future)], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', 'expected 1']],
     [['sim', fleetOf(text)], 'ERR_MODULE_LOAD', ['text.wasm', 'does not load']],
     [['sim', fleetOf(empty)], 'ERR_MODULE_LOAD', ['empty.wasm', 'does not export abi']],
     [['sim', fleetOf('nope')], 'ERR_APP_NOT_FOUND', ['"nope"', 'sensor']],
