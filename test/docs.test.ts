@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ErrorCode } from '../assembly/protocol/index.js';
 import * as limits from '../assembly/protocol/limits.js';
 import { gatewayConfig } from '../host/gateway/index.js';
 
@@ -31,10 +30,10 @@ describe('docs/ERRORS.md', () => {
   });
 
   it("explains every code of the device's", () => {
-    const names = Object.keys(ErrorCode).filter((name) => Number.isNaN(Number(name)) && name !== 'None');
-    expect(
-      names.filter((name) => !text.includes(`| ${ErrorCode[name as keyof typeof ErrorCode]} | ${name} |`)),
-    ).toEqual([]);
+    const source = read('assembly/protocol/error-code.ts');
+    const codes = [...source.matchAll(/^ {2}(\w+) = (-\d+),/gm)].map((match) => `| ${match[2]} | ${match[1]} |`);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(codes.filter((row) => !text.includes(row))).toEqual([]);
   });
 });
 

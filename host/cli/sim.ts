@@ -86,13 +86,13 @@ function adapt(scenario: Scenario, options: SimCommandOptions): Scenario {
   }
   if (options.devices !== undefined) {
     const wanted = wholeNumber('--devices', options.devices, scenario.devices.length, 131_072);
-    adapted = { ...adapted, devices: scale(scenario.devices, wanted) };
+    adapted = { ...adapted, devices: scaleGroups(scenario.devices, wanted) };
   }
   return adapted;
 }
 
-/** Largest remainders: the counts add up to `wanted`, and no group vanishes. */
-function scale(groups: Scenario['devices'], wanted: number): Scenario['devices'] {
+/** Shares kept as well as whole devices allow: the counts add up to `wanted`, and no group vanishes. Throws ERR_USAGE_DEVICES. */
+export function scaleGroups(groups: Scenario['devices'], wanted: number): Scenario['devices'] {
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   const counts = groups.map((group) => Math.max(1, Math.floor((group.count * wanted) / total)));
   const largest = groups.reduce((best, group, i) => (group.count > groups[best]!.count ? i : best), 0);
