@@ -1,0 +1,90 @@
+// docs/BENCHMARKS.md, written from the figures.
+
+import type { Result } from './main.js';
+import type { Row } from './measure.js';
+
+interface Section {
+  readonly title: string;
+  readonly about: string;
+}
+
+/** What the figures of each group mean, and what they do not. */
+const SECTIONS: Readonly<Record<string, Section>> = {
+  codec: {
+    title: 'Codecs',
+    about: `Packets of MQTT-SN, and the packets of MQTT 3.1.1 that say the same; MQTT has no REGISTER. The three do not do the same
+work, so read the rows as what a caller gets for its time, not as a race:
+
+- **device (WASM)** is the codec that goes onto microcontrollers, run by V8 on this machine. Figures include the way
+  across the border: the datagram, or the eleven words of the packet's record and its variable data, are copied into
+  linear memory, and what was encoded is copied out. It takes a packet apart in place: names stay octets, and nothing
+  is allocated. They say nothing about its speed on a microcontroller.
+- **host** makes and reads JavaScript objects, with names checked and decoded as UTF-8; payloads are views.
+- **mqtt-packet** is the codec of the broker's TCP side. It reads a stream, whose packets it first has to find. Its
+  PUBLISH carries the whole topic name, where MQTT-SN's carries two octets.`,
+  },
+  fleet: {
+    title: 'Fleets',
+    about: `The scenario that comes with Thimble (\`thimble sim lab\`, ten virtual minutes, seed 1), its groups scaled up. One device
+for one virtual hour is a device-hour. A run is everything: devices in WASM, lossy radios, gateway, broker, the
+applications, the digest of every datagram, and the check of every promise. Its devices talk often: most of them every 10
+to 40 seconds.`,
+  },
+  image: {
+    title: 'Images',
+    about: `A device is a block of bytes. *Save* copies it out into a new array; *restore* checks an image, copies it in and lets the
+device set its clock. *Switch* is what a simulator does from one event to the next: put one device's image aside, bring in
+the other's, and poll it.`,
+  },
+  gateway: {
+    title: 'Gateway',
+    about: `Datagrams that the gateway takes and gives, with the broker behind it in the same process, in virtual time: no socket and
+no waiting, so this is what the cores themselves cost. Payloads have 32 octets. QoS 1 is two datagrams a message, PUBLISH
+and PUBACK. The devices' side of each datagram, encoding and decoding with the host's codec, is included.`,
+  },
+};
+
+const HEADER = `# Benchmarks
+
+Written by \`npm run bench -- --write\`; do not edit. Figures are medians, and *±* is half of the confidence interval of 95 %
+around the mean, in percent of the mean. They hold for the machine below; compare rows of one table, and run it yourself
+for anything else.
+`;
+
+export function formatDocument({ machine, versions, rows }: Result, date: string | undefined): string {
+  const facts = [
+    ['machine', `${machine.cpu}, ${machine.cores} cores`],
+    ['system', machine.os],
+    [
+      'versions',
+      `thimble ${versions.thimble}, node ${versions.node}, V8 ${versions.v8}, mqtt-packet ${versions.mqttPacket}`,
+    ],
+    ...(date === undefined ? [] : [['commit of', date]]),
+    ['command', '`npm run bench -- --write`'],
+  ];
+  const sections = Object.entries(SECTIONS).map(([group, { title, about }]) => {
+    const own = rows.filter((row) => row.group === group);
+    return `## ${title}\n\n${about}\n\n${formatTable(own)}`;
+  });
+  return [
+    HEADER,
+    `| | |\n|---|---|\n${facts.map(([key, value]) => `| ${key} | ${value} |`).join('\n')}\n`,
+    ...sections,
+  ].join('\n');
+}
+
+function formatTable(rows: readonly Row[]): string {
+  const unit = rows[0]?.unit ?? 'units';
+  const lines = rows.map(
+    ({ task, subject, perSecond, errorPercent }) =>
+      `| ${task} | ${subject} | ${formatRate(perSecond)} | ${errorPercent.toFixed(1)} % |`,
+  );
+  return `| | | ${unit} per second | ± |\n|---|---|---:|---:|\n${lines.join('\n')}\n`;
+}
+
+const SIGNIFICANT_DIGITS = 3;
+
+/** Three significant digits: the rest is noise. */
+export function formatRate(perSecond: number): string {
+  return Number(perSecond.toPrecision(SIGNIFICANT_DIGITS)).toLocaleString('en-US');
+}

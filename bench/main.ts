@@ -1,0 +1,69 @@
+// The benches: npm run bench [-- --json | --write | --quick].
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { print, printJson, table } from '../host/cli/output.js';
+import { PACKAGE_ROOT } from '../host/firmware/paths.js';
+import { benchCodecs } from './codec.js';
+import { formatDocument, formatRate } from './document.js';
+import { benchFleets } from './fleet.js';
+import { benchGateway } from './gateway.js';
+import { benchImages } from './image.js';
+import { commitDate, describeMachine, describeVersions, type Machine, type Versions } from './machine.js';
+import { type Effort, FULL, QUICK, type Row } from './measure.js';
+
+export interface Result {
+  readonly machine: Machine;
+  readonly versions: Versions;
+  readonly rows: readonly Row[];
+}
+
+const HELP = `npm run bench -- [--json] [--write] [--quick]
+
+  --json   print one JSON document
+  --write  write docs/BENCHMARKS.md
+  --quick  run everything once, to see that it runs; the figures mean nothing
+`;
+
+const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'BENCHMARKS.md');
+
+async function runBenches(effort: Effort, isQuick: boolean): Promise<Result> {
+  const rows = [
+    ...(await benchCodecs(effort)),
+    ...(await benchFleets(effort, isQuick)),
+    ...(await benchImages(effort)),
+    ...(await benchGateway(effort)),
+  ];
+  return { machine: describeMachine(), versions: describeVersions(), rows };
+}
+
+function printRows(rows: readonly Row[]): void {
+  const cells = rows.map(({ group, task, subject, unit, perSecond, errorPercent }) => [
+    group,
+    task,
+    subject,
+    formatRate(perSecond),
+    unit,
+    `${errorPercent.toFixed(1)} %`,
+  ]);
+  print(table(['bench', 'task', 'with', 'per second', 'of', '±'], cells));
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    write: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+});
+
+if (values.help === true) {
+  process.stdout.write(HELP);
+} else {
+  const isQuick = values.quick === true;
+  const result = await runBenches(isQuick ? QUICK : FULL, isQuick);
+  if (values.write === true) writeFileSync(DOCUMENT, formatDocument(result, commitDate()));
+  if (values.json === true) printJson(result);
+  else printRows(result.rows);
+}

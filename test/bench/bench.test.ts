@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { formatDocument, formatRate } from '../../bench/document.js';
+import type { Result } from '../../bench/main.js';
+
+const MAIN = fileURLToPath(new URL('../../build/bench/main.js', import.meta.url));
+
+function run(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  return stdout;
+}
+
+// No figure is looked at: they depend on the machine, and on who else is busy on it.
+describe('the benches', () => {
+  const result = JSON.parse(run('--quick', '--json')) as Result;
+
+  it('measure every group, and say where', () => {
+    expect(Object.keys(result)).toEqual(['machine', 'versions', 'rows']);
+    expect(Object.keys(result.machine)).toEqual(['cpu', 'cores', 'os']);
+    expect(Object.keys(result.versions)).toEqual(['node', 'v8', 'thimble', 'mqttPacket']);
+    expect([...new Set(result.rows.map(({ group }) => group))]).toEqual(['codec', 'fleet', 'image', 'gateway']);
+    for (const row of result.rows) {
+      expect(Object.keys(row)).toEqual(['group', 'task', 'subject', 'unit', 'perSecond', 'errorPercent', 'samples']);
+      expect(row.perSecond).toBeGreaterThan(0);
+      expect(row.samples).toBeGreaterThan(0);
+    }
+  });
+
+  it('measure every codec both ways with every packet that it has', () => {
+    const codecs = result.rows.filter(({ group }) => group === 'codec');
+    const subjectsOf = (task: string): string[] => codecs.filter((row) => row.task === task).map((row) => row.subject);
+    for (const verb of ['encode', 'decode']) {
+      for (const packet of ['CONNECT', 'PUBLISH, QoS 1, 32 B', 'SUBACK']) {
+        expect(subjectsOf(`${verb} ${packet}`)).toEqual(['device (WASM)', 'host', 'mqtt-packet']);
+      }
+      expect(subjectsOf(`${verb} REGISTER`)).toEqual(['device (WASM)', 'host']);
+    }
+  });
+
+  it('make a document with every row, the machine and the command', () => {
+    const document = formatDocument(result, '2026-01-02');
+    for (const { task, subject, perSecond } of result.rows) {
+      expect(document).toContain(`| ${task} | ${subject} | ${formatRate(perSecond)} |`);
+    }
+    for (const word of [result.machine.cpu, result.versions.v8, '2026-01-02', 'npm run bench']) {
+      expect(document).toContain(word);
+    }
+    expect(formatDocument(result, undefined)).not.toContain('commit');
+  });
+
+  it('say what can be asked of them', () => {
+    for (const option of ['--json', '--write', '--quick']) expect(run('--help')).toContain(option);
+  });
+});
