@@ -141,6 +141,16 @@ describe('a message at QoS 2', () => {
     expect(texts(h)).toEqual(['once']);
   });
 
+  it('is not delivered again when a late copy follows a PUBREL that was itself late', () => {
+    const h = listening();
+    h.hear(message());
+    h.pass(60_000);
+    h.hear(pubRel(9));
+    h.pass(LATE - 1);
+    h.hear(message());
+    expect(texts(h)).toEqual(['once']);
+  });
+
   it('is a new one with an old MsgId and the same payload after that time', () => {
     const h = listening();
     h.hear(message());

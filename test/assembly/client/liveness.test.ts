@@ -170,6 +170,19 @@ describe('an unsolicited DISCONNECT', () => {
     expect(h.link).toBe(Link.Asleep);
   });
 
+  it('after it a SUBSCRIBE that was outstanding is a new one', () => {
+    const h = new Harness().online(0);
+    h.subscribe(h.topic('news'));
+    const before = only(h.take(), PacketType.Subscribe);
+    h.hear(disconnect());
+    h.pass(T_RETRY);
+    h.take();
+    h.hear(connAck());
+    const after = only(h.take(), PacketType.Subscribe);
+    expect(after).toMatchObject({ dup: false });
+    expect(after.msgId).not.toBe(before.msgId);
+  });
+
   it('after it an UNSUBSCRIBE that was outstanding is sent again: the subscription may have survived', () => {
     const h = new Harness().online(0);
     const news = h.subscribed('news', 3);

@@ -240,6 +240,22 @@ describe('publishing at QoS 1', () => {
     expect(h.events()).toMatchObject([{ kind: EventKind.PublishFailed, ticket, code: 2 }]);
   });
 
+  it('has all its renewals, whatever those before it needed', () => {
+    const { h, topic, ticket } = inFlight(1);
+    const forget = (msgId: number): void => {
+      h.hear(pubAck(5, msgId, ReturnCode.InvalidTopicId));
+      h.hear(regAck(5, only(h.take(), PacketType.Register).msgId));
+      only(h.take(), PacketType.Publish);
+    };
+    for (let i = 0; i < N_RETRY; i++) forget(ticket);
+    h.hear(pubAck(5, ticket));
+    const second = h.publish(topic, 'second', 1);
+    h.take();
+    for (let i = 0; i < N_RETRY; i++) forget(second);
+    h.hear(pubAck(5, second));
+    expect(h.kinds()).toEqual(['Published', 'Published']);
+  });
+
   it('of a predefined topic gives up on PUBACK 0x02, and leaves the normal topic of the same id alone', () => {
     const h = new Harness().online();
     h.registered('t', 5);
