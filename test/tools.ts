@@ -9,6 +9,7 @@ const PACKAGE_OF = {
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
+  script: 'bsdutils',
   tshark: 'tshark',
 } as const;
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
-import { Exit, explain } from './failure.js';
+import { Exit, explain, UsageError } from './failure.js';
 import { printError } from './output.js';
 
 const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
@@ -71,7 +71,7 @@ function createProgram(): Command {
 }
 
 /** What is wrong with the command line, and what is allowed; undefined where help or the version was asked for. */
-function describeUsage(error: CommanderError, program: Command, argv: readonly string[]): string | undefined {
+function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): UsageError | undefined {
   // `commander.help` is help for want of a command, which says all there is to say.
   if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
   const wrong = error.message
@@ -80,10 +80,12 @@ function describeUsage(error: CommanderError, program: Command, argv: readonly s
     .replace(/\.$/, '');
   const command = program.commands.find((c) => c.name() === argv[0]);
   if (command === undefined) {
-    return `${wrong}; commands are ${program.commands.map((c) => c.name()).join(', ')} [ERR_USAGE_COMMAND]`;
+    const names = program.commands.map((c) => c.name());
+    return new UsageError('ERR_USAGE_COMMAND', `${wrong}; commands are ${names.join(', ')}`);
   }
   const options = [...command.options.map((option) => option.long), '--help'].join(', ');
-  return `${wrong}; thimble ${`${command.name()} ${command.usage()}`.replace('[options]', `[${options}]`)} [ERR_USAGE_OPTION]`;
+  const usage = `thimble ${command.name()} ${command.usage()}`.replace('[options]', `[${options}]`);
+  return new UsageError('ERR_USAGE_OPTION', `${wrong}; ${usage}`);
 }
 
 /** Runs what was typed, without the program's own name, to its end. Says on stderr what went wrong. */
@@ -94,8 +96,8 @@ export async function runCommand(argv: readonly string[]): Promise<Exit> {
     return Exit.Done;
   } catch (error) {
     if (error instanceof CommanderError) {
-      const message = describeUsage(error, program, argv);
-      if (message !== undefined) printError(message);
+      const usage = usageErrorOf(error, program, argv);
+      if (usage !== undefined) printError(explain(usage).message);
       return error.exitCode === 0 ? Exit.Done : Exit.Usage;
     }
     const { exit, message } = explain(error);

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { MAIN, thimble } from './command.js';
+import { describeWithTools } from '../../tools.js';
+import { Exit, MAIN, thimble } from './command.js';
 
 const ESCAPE = '\u001b';
 const SHORT_RUN = ['sim', 'lab', '--hours', '0.05'];
@@ -30,13 +31,24 @@ describe('colours', () => {
   });
 });
 
-// Part of every Linux that has util-linux; nothing to install.
-const SCRIPT = '/usr/bin/script';
+describe('a reader', () => {
+  it('may stop reading, which is no failure', async () => {
+    const child = spawn(process.execPath, [MAIN, 'sim', 'lab', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    child.stdout.destroy();
+    const [exit] = await once(child, 'close');
+    expect(errors).toBe('');
+    expect(exit).toBe(Exit.Done);
+  });
+});
 
-describe.skipIf(!existsSync(SCRIPT))('on a terminal', () => {
+describeWithTools(['script'], 'on a terminal', () => {
   const onTerminal = (command: string, env: Record<string, string> = {}): string => {
     const { NO_COLOR, FORCE_COLOR, CI, ...rest } = process.env;
-    const { stdout } = spawnSync(SCRIPT, ['-qec', command, '/dev/null'], {
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
       encoding: 'utf8',
       env: { ...rest, TERM: 'xterm', ...env },
     });
