@@ -53,8 +53,9 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
     throw error;
   });
   local = udp.address;
+  const stopped = untilStopped(); // before the announcement: who reads it may already ask for the end
   announce(tcp.port, parseAddress(udp.address)!.port, options);
-  await untilStopped();
+  await stopped;
   await udp.close();
   await tcp.close();
   capture?.close();

@@ -44,9 +44,10 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
     },
   });
   const serial = seed.toString(16).padStart(8, '0');
+  const stopped = untilStopped(forMs); // before the announcement: who reads it may already ask for the end
   if (options.json !== true)
     print(`${basename(file)} (${serial}) runs against ${options.gateway}; Ctrl-C switches it off`);
-  await untilStopped(forMs);
+  await stopped;
   report(serial, running.device, options.json === true);
   await running.close();
 }

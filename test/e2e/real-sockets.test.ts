@@ -3,7 +3,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EventKind, PacketType } from '../../assembly/protocol/index.js';
@@ -247,10 +247,13 @@ describe('thimble broker', () => {
       const { broker, ...ports } = await startBroker();
       const modem = await Modem.start(ports.sn, 'client');
       await modem.connect(KEEP_ALIVE_S);
+      const idle = connect(ports.mqtt, HOST); // says nothing, and would stay for ever
+      await once(idle, 'connect');
       const began = performance.now();
       expect(await broker.stop(signal)).toBe(0);
       expect(performance.now() - began).toBeLessThan(END_MS_MAX);
       expect(broker.errors).toBe('');
+      await until('the end of the idle socket', () => idle.closed);
       await until('DISCONNECT', () => modem.received(PacketType.Disconnect) === 1);
       await canListen(ports);
     },
