@@ -1,14 +1,23 @@
 // Modules for tests: from the text format, and from an application in AssemblyScript that is written for one test.
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import binaryen from 'binaryen';
+import { afterAll } from 'vitest';
 import { applicationTarget, type BuildReport, build } from '../../../host/firmware/build.js';
 
-/** A folder of its own outside of the repository. */
+const folders: string[] = [];
+
+/** A folder of its own outside of the repository; it goes with the test file that asked for it. */
 export function scratch(): string {
-  return mkdtempSync(join(tmpdir(), 'thimble-test-'));
+  const folder = mkdtempSync(join(tmpdir(), 'thimble-test-'));
+  folders.push(folder);
+  return folder;
 }
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 export function fromText(text: string): Uint8Array {
   const module = binaryen.parseText(text);
