@@ -45,7 +45,8 @@ export function tick(): i32 {
   if (client.isTime(my().sampleAt)) {
     my().sampleAt += SAMPLE_MS;
     sample();
-    client.connect(KEEP_ALIVE_S, false); // does nothing where a session stands
+    // Where the gateway is lost the client is at it already, with pauses that spare the battery.
+    if (client.isAsleep()) client.connect(KEEP_ALIVE_S, false);
   }
   if (client.isActive() && !client.isBusy()) client.sleep(SLEEP_S);
   return my().sampleAt - client.now();

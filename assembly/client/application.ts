@@ -70,6 +70,11 @@ export function isActive(): bool {
   return client.link === Link.Active;
 }
 
+/** True where the gateway keeps messages for us, and we send none: `connect` wakes us up. */
+export function isAsleep(): bool {
+  return client.link === Link.Asleep;
+}
+
 /** True where an event's data begin with this literal. */
 export function dataBegins(event: Event, literal: string): bool {
   text.clear().add(literal);

@@ -14,10 +14,10 @@ import {
   onWillMsgReq,
   onWillTopicReq,
   over,
-  reconnect,
   sendConnect,
   sendDisconnect,
   sendPing,
+  startConnect,
 } from './connection';
 import { isDue, settle, tryAgain } from './exchange';
 import { onPublish, onPubRel, onRegister } from './inbound';
@@ -105,13 +105,14 @@ function listens(): bool {
 }
 
 function dispatch(): i32 {
+  if (client.link === Link.Off) return ErrorCode.Unexpected;
   client.heardAt = client.now;
   const type = received.type;
   if (type === PacketType.ConnAck) return onConnAck();
-  if (type === PacketType.WillTopicReq) return onWillTopicReq();
-  if (type === PacketType.WillMsgReq) return onWillMsgReq();
   if (type === PacketType.PingResp) return onPingResp();
   if (type === PacketType.Disconnect) return onDisconnect();
+  if (type === PacketType.WillTopicReq) return onWillTopicReq();
+  if (type === PacketType.WillMsgReq) return onWillMsgReq();
   if (!listens()) return ErrorCode.Unexpected;
   stayAwake();
   switch (type) {
@@ -161,7 +162,7 @@ function onControlDue(): void {
   const link: i32 = client.link;
   if (control.owed === Owed.Alarm) {
     if (link === Link.Asleep) wake();
-    else reconnect();
+    else startConnect(); // the pause after a loss is over
   } else if (tryAgain(control)) {
     if (link === Link.Connecting) sendConnect();
     else if (control.owed === Owed.PingResp) sendPing();

@@ -1,4 +1,4 @@
-// From power-on to a session and back: CONNECT and the will (6.3)-alive (6.11), DISCONNECT (6.12), loss and return.
+// From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss and return.
 
 import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
@@ -36,7 +36,7 @@ import { transmit } from './transmit';
 /** Longest Duration of CONNECT and DISCONNECT, s. */
 const DURATION_S_MAX: i32 = 65535;
 
-/** Who we are: 1 to 23 octets (5.3.1). Takes effect with the next CONNECT. */
+/** Who we are: 1 to 23 octets (5.3.1). To be called before `connect`. */
 export function identify(id: usize, bytes: i32): i32 {
   if (bytes < CLIENT_ID_MIN || bytes > CLIENT_ID_MAX) return ErrorCode.BadArgument;
   memory.copy(CLIENT_ID_AT, id, bytes);
@@ -66,24 +66,26 @@ export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retai
 /**
  * Connects, or wakes up by connecting. `keepAliveS` in seconds, 0 for none. With `clean` every new session forgets the
  * last one; without, the gateway keeps subscriptions and messages, and what was in flight goes on. Events: Connected,
- * Refused; later Lost and Connected as the radio comes and goes, for the client reconnects by itself.
+ * Refused; later Lost and Connected as the radio comes and goes, for the client reconnects by itself; called meanwhile,
+ * it does not wait for the end of the pause.
  */
 export function connect(keepAliveS: i32, clean: bool): i32 {
   if (!client.clientIdBytes) return ErrorCode.WrongState;
   if (<u32>keepAliveS > <u32>DURATION_S_MAX) return ErrorCode.BadArgument;
-  if (client.link === Link.Active || client.link === Link.Connecting) return ErrorCode.None;
+  const link: i32 = client.link;
+  if (link === Link.Active || link === Link.Connecting) return ErrorCode.None;
   // A sleeper's session is alive: waking it up must not wipe it.
-  const sleeps = client.link >= Link.FallingAsleep && client.link <= Link.Awake;
+  const sleeps = link >= Link.FallingAsleep && link <= Link.Awake;
   client.keepAliveMs = keepAliveS * 1000;
   client.clean = clean ? 1 : 0;
   if (clean && !sleeps) client.resync = 1;
-  if (!sleeps) client.attempts = 0;
+  if (link === Link.Off) client.attempts = 0;
   client.waking = sleeps ? 1 : 0;
   startConnect();
   return ErrorCode.None;
 }
 
-function startConnect(): void {
+export function startConnect(): void {
   client.link = Link.Connecting;
   owe(control, Owed.ConnAck);
   sendConnect();
@@ -97,7 +99,7 @@ export function sendConnect(): void {
   transmit(PacketType.Connect, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
 }
 
-/** The will dialogue is answered in any state: the gateway may be asking because of a CONNECT that came twice. */
+/** Answered in any state but Off: the gateway may be asking because of a CONNECT that came twice. */
 export function onWillTopicReq(): i32 {
   const topic = topicAt(client.willTopic);
   sending.present = client.hasWill; // without, an empty WILLTOPIC deletes the will (5.4.7)
@@ -212,6 +214,7 @@ export function over(): void {
 /** The gateway is gone. What is queued and in flight stays for the next session. */
 export function lose(): void {
   count(Counter.Lost);
+  client.waking = 0; // whoever slept is lost now: the gateway may have given up the session
   raise(EventKind.Lost);
   retreat();
 }
@@ -220,16 +223,10 @@ export function lose(): void {
 function retreat(): void {
   client.link = Link.Lost;
   client.willKnown = 0; // it may have been published, and is gone then
-  if (client.clean) client.resync = 1;
+  if (client.clean && !client.waking) client.resync = 1;
   let pauseMs = T_RETRY_MS;
   for (let i = <i32>client.attempts; i > 0 && pauseMs < RECONNECT_MS_MAX; i--) pauseMs <<= 1;
   if (client.attempts < 255) client.attempts++;
   const half = min(pauseMs, RECONNECT_MS_MAX) >> 1;
   alarm(control, half + <i32>(random() % <u32>half));
-}
-
-/** The pause is over. */
-export function reconnect(): void {
-  client.waking = 0;
-  startConnect();
 }

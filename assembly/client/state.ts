@@ -282,13 +282,11 @@ export function isOurs(): bool {
   );
 }
 
-/** 32 bits of xorshift (Marsaglia, 2003), seeded at power-on. For jitter and first ids, never for secrets. */
+/**
+ * 32 bits of a linear congruential generator (multiplier and increment of Knuth and Lewis), the weak low bits mixed with
+ * the high ones. For jitter and first ids, never for secrets.
+ */
 export function random(): u32 {
-  let x = client.random;
-  if (!x) x = 1; // zero would stay zero
-  x ^= x << 13;
-  x ^= x >> 17;
-  x ^= x << 5;
-  client.random = x;
-  return x;
+  client.random = client.random * 1664525 + 1013904223;
+  return client.random ^ (client.random >> 16);
 }

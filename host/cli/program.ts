@@ -38,7 +38,7 @@ function createProgram(): Command {
     .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
     .option('--out <file>', 'where the module goes; default: build/APP.wasm')
     .option('--use <name=value>', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
-    .option('--debug', 'unoptimised, with names; default: off')
+    .option('--debug', 'with names and assertions, optimised less; default: off')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')
     .action(async (app, options) => (await import('./build.js')).runBuild(app, options));

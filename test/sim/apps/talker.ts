@@ -47,7 +47,7 @@ export function tick(): i32 {
     text.clear().add('message ').addInt(s.sequence);
     const which = s.sequence % TOPICS;
     client.publish(s.first + which, which & 1 ? 1 : 2, false);
-    client.connect(KEEP_ALIVE_S, false);
+    if (client.isAsleep()) client.connect(KEEP_ALIVE_S, false);
   }
   const sleeps = (s.seed & 1) === 1 && s.sequence % 8 === 0;
   if (sleeps && client.isActive() && !client.isBusy()) client.sleep(SLEEP_S);
