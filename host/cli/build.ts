@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { applicationTarget, type BuildReport, type BuildTarget, build, listTargets } from '../firmware/build.js';
 import { FirmwareError } from '../firmware/error.js';
-import { APPS_DIR } from '../firmware/paths.js';
 import { UsageError } from './failure.js';
 import { isFolder } from './files.js';
 import { number, print, printJson, table } from './output.js';
@@ -33,7 +32,8 @@ function selectTargets(app: string | undefined, out: string | undefined): BuildT
     return listTargets();
   }
   const known = listTargets().find((target) => target.name === app);
-  if (known !== undefined) return [{ ...known, out: out ?? known.out }];
+  // What others run (BUILD_DIR) changes only when everything is built: this may be built with limits of its own.
+  if (known !== undefined) return [{ ...known, out: out ?? join('build', `${known.name}.wasm`) }];
   if (!existsSync(app) || isFolder(app)) {
     const names = listTargets().map((target) => target.name);
     throw new FirmwareError('ERR_APP_NOT_FOUND', `no application "${app}": a file, or one of ${names.join(', ')}`);
@@ -73,11 +73,8 @@ function printReports(reports: readonly BuildReport[]): void {
   print(table(['module', 'wasm B', 'state B', 'linear memory B', 'file'], rows));
 }
 
-/** Where the module of an application is; builds it where it is missing. Used by `run` and `sim`. */
-export async function moduleFile(app: string): Promise<string> {
-  if (app.endsWith('.wasm')) return app;
+/** Builds an application where `build` would by default, and returns the file. */
+export async function buildApplication(app: string): Promise<string> {
   const [target] = selectTargets(app, undefined);
-  const isLibrary = target!.application === undefined || target!.application.startsWith(APPS_DIR);
-  if (!isLibrary || !existsSync(target!.out)) await build(target!);
-  return target!.out;
+  return (await build(target!)).out;
 }

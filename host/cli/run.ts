@@ -6,9 +6,9 @@ import { DeviceModule } from '../device/device.js';
 import { parseAddress } from '../net/udp.js';
 import { startUdpDevice } from '../net/udp-device.js';
 import { decode, isFault } from '../wire/index.js';
-import { moduleFile } from './build.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
+import { moduleFile } from './module-file.js';
 import { errorColours, number, print, printJson } from './output.js';
 import { untilStopped } from './stop.js';
 

@@ -44,7 +44,7 @@ function qosTable({ qos }: SimReport): string {
     ];
   });
   return table(
-    ['messages', 'sent', 'delivered', 'lost', 'died with sender', 'duplicates', 'median ms', 'p99 ms'],
+    ['messages', 'sent', 'delivered', 'lost', 'died with device', 'duplicates', 'median ms', 'p99 ms'],
     rows,
   );
 }

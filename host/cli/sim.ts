@@ -8,10 +8,10 @@ import type { Direction } from '../sim/digest.js';
 import { type Links, LinksFileError, parseLinks } from '../sim/links-file.js';
 import { parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
 import { Simulation } from '../sim/simulation.js';
-import { moduleFile } from './build.js';
 import { CaptureFile } from './capture.js';
 import { Exit, UsageError } from './failure.js';
 import { checkOutput, readInput } from './files.js';
+import { moduleFile } from './module-file.js';
 import { print, printError, printJson } from './output.js';
 import { formatReport } from './sim-report.js';
 

@@ -17,9 +17,11 @@ interface Entry {
   readonly sentMs: Millis;
   /** Place among the publisher's messages. */
   readonly order: number;
+  /** The device it comes from or goes to. */
+  readonly device: string;
   deliveries: number;
-  /** Its sender lost power before it could be delivered: nobody owes anything. */
-  orphaned: boolean;
+  /** When it arrived for the first time; meaningless before. */
+  arrivedMs: Millis;
 }
 
 /** Figures of one QoS. */
@@ -29,7 +31,7 @@ export interface QosFigures {
   readonly delivered: number;
   /** Arrivals beyond the first. */
   readonly duplicates: number;
-  /** Messages that did not arrive because their sender was switched off. */
+  /** Messages that did not arrive because the device they came from or went to was switched off. */
   readonly orphaned: number;
   /** Null where nothing was delivered. */
   readonly latencyMs: { readonly p50: Millis | null; readonly p99: Millis | null };
@@ -44,14 +46,26 @@ export interface Violation {
 export class Ledger {
   private readonly entries: Entry[] = [];
   private readonly byKey = new Map<string, Entry[]>();
+  /** Devices that have lost power. */
+  private readonly dead = new Set<string>();
   /** Keys that more than one publisher has used. */
   private readonly ambiguous = new Set<string>();
-  private readonly latencies = new Map<SnQos, Latencies>();
   private readonly lastOrder = new Map<string, Entry>();
   private readonly disorder: Violation[] = [];
 
-  /** The message is on its way for the first time, from a device (up) or from an application (down). */
-  sent(direction: Direction, publisher: string, topic: string, payload: Uint8Array, qos: SnQos, now: Millis): void {
+  /**
+   * The message is on its way for the first time, from a device (up) or from an application (down). `device` is the one it
+   * comes from or goes to, where that is not the publisher.
+   */
+  sent(
+    direction: Direction,
+    publisher: string,
+    topic: string,
+    payload: Uint8Array,
+    qos: SnQos,
+    now: Millis,
+    device: string = publisher,
+  ): void {
     const entry: Entry = {
       publisher,
       topic,
@@ -59,8 +73,9 @@ export class Ledger {
       qos,
       sentMs: now,
       order: this.entries.length,
+      device,
       deliveries: 0,
-      orphaned: false,
+      arrivedMs: 0,
     };
     this.entries.push(entry);
     const key = keyOf(direction, topic, entry.payload);
@@ -80,27 +95,27 @@ export class Ledger {
     const entry = twins.find((e) => e.deliveries === 0) ?? twins.at(-1)!;
     entry.deliveries++;
     if (entry.deliveries === 1) {
-      this.latencyOf(entry.qos).add(now - entry.sentMs);
+      entry.arrivedMs = now;
       if (!this.ambiguous.has(key)) this.checkOrder(entry);
     }
     return true;
   }
 
-  /** The device is dead: what it has not got through stays with it. */
-  orphan(publisher: string): void {
-    for (const entry of this.entries)
-      if (entry.publisher === publisher && entry.deliveries === 0) entry.orphaned = true;
+  /** The device is dead: what it has not got through stays with it, and what it has not got never will arrive. */
+  orphan(device: string): void {
+    this.dead.add(device);
   }
 
   /** Figures over the messages sent up to `untilMs`. */
   figures(qos: SnQos, untilMs: Millis): QosFigures {
     const entries = this.entries.filter((e) => e.qos === qos && e.sentMs <= untilMs);
-    const latencies = this.latencyOf(qos);
+    const latencies = new Latencies();
+    for (const { deliveries, sentMs, arrivedMs } of entries) if (deliveries > 0) latencies.add(arrivedMs - sentMs);
     return {
       sent: entries.length,
       delivered: entries.filter((e) => e.deliveries > 0).length,
       duplicates: entries.reduce((sum, e) => sum + Math.max(0, e.deliveries - 1), 0),
-      orphaned: entries.filter((e) => e.orphaned && e.deliveries === 0).length,
+      orphaned: entries.filter((e) => this.isOrphan(e)).length,
       latencyMs: { p50: latencies.p50 ?? null, p99: latencies.p99 ?? null },
     };
   }
@@ -113,7 +128,7 @@ export class Ledger {
     const broken: Violation[] = [];
     for (const entry of this.entries) {
       if (entry.qos < 1) continue;
-      if (entry.deliveries === 0 && !entry.orphaned && entry.sentMs <= untilMs) {
+      if (entry.deliveries === 0 && !this.isOrphan(entry) && entry.sentMs <= untilMs) {
         broken.push({ kind: 'lost', message: `${describe(entry)} never arrived` });
       }
       if (entry.qos === 2 && entry.deliveries > 1) {
@@ -121,6 +136,10 @@ export class Ledger {
       }
     }
     return [...broken, ...this.disorder];
+  }
+
+  private isOrphan({ device, deliveries }: Entry): boolean {
+    return deliveries === 0 && this.dead.has(device);
   }
 
   private checkOrder(entry: Entry): void {
@@ -132,15 +151,6 @@ export class Ledger {
       return;
     }
     this.lastOrder.set(stream, entry);
-  }
-
-  private latencyOf(qos: SnQos): Latencies {
-    let latencies = this.latencies.get(qos);
-    if (latencies === undefined) {
-      latencies = new Latencies();
-      this.latencies.set(qos, latencies);
-    }
-    return latencies;
   }
 }
 

@@ -3,13 +3,20 @@ import type { Message, Millis, Upstream, UpstreamSession } from '../ports.js';
 import type { ClientCommand, ScenarioClient } from './scenario.js';
 import type { Scheduler } from './scheduler.js';
 
+export interface CommandTarget {
+  readonly device: string;
+  readonly topic: string;
+  readonly round: number;
+}
+
 export interface SimClientEvents {
   delivered(message: Message, now: Millis): void;
-  published(message: Message, now: Millis): void;
+  /** `device` is whom it is for. */
+  published(message: Message, device: string, now: Millis): void;
   /** The client has spoken to the broker, whose deadlines may have moved. */
   acted(now: Millis): void;
   /** Where the `index`-th message of a command goes, and how often it has been round; undefined where that device is not ready. */
-  nextTarget(command: ClientCommand, index: number): { readonly topic: string; readonly round: number } | undefined;
+  nextTarget(command: ClientCommand, index: number): CommandTarget | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -66,7 +73,7 @@ export class SimClient {
         qos: command.qos,
         retain: false,
       };
-      this.events.published(message, now);
+      this.events.published(message, target.device, now);
       this.session?.publish(message, now, () => {});
       this.events.acted(now);
     }

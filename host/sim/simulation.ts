@@ -20,7 +20,7 @@ import {
   SETTLE_S_DEFAULT,
 } from './scenario.js';
 import { Scheduler } from './scheduler.js';
-import { SimClient } from './sim-client.js';
+import { type CommandTarget, SimClient } from './sim-client.js';
 import { SimDevice } from './sim-device.js';
 
 export interface SimulationOptions {
@@ -91,8 +91,8 @@ export class Simulation {
     }
     for (const client of this.scenario.clients) {
       new SimClient(client, upstream, this.scheduler, {
-        published: (message, now) =>
-          this.ledger.sent('down', client.name, message.topic, message.payload, message.qos, now),
+        published: ({ topic, payload, qos }, device, now) =>
+          this.ledger.sent('down', client.name, topic, payload, qos, now, device),
         delivered: (message, now) => this.clientDelivered(client.name, message, client.measures === true, now),
         acted: (now) => this.settle(now),
         nextTarget: (command, index) => this.nextTarget(command, index),
@@ -212,12 +212,13 @@ export class Simulation {
   }
 
   /** Devices of the class in turn; who is off or has not subscribed yet is passed over, since nothing is owed to it. */
-  private nextTarget(command: ClientCommand, index: number): { topic: string; round: number } | undefined {
+  private nextTarget(command: ClientCommand, index: number): CommandTarget | undefined {
     const devices = this.byClass.get(command.class) ?? [];
     const device = devices[index % devices.length];
     if (device === undefined) return undefined;
     const topic = command.topic.replaceAll('{serial}', device.serial);
-    return device.takes(topic) ? { topic, round: Math.floor(index / devices.length) } : undefined;
+    if (!device.takes(topic)) return undefined;
+    return { device: device.address, topic, round: Math.floor(index / devices.length) };
   }
 
   private clientDelivered(name: string, message: Message, measures: boolean, now: Millis): void {

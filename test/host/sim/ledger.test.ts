@@ -102,6 +102,23 @@ describe('The ledger', () => {
     expect(ledger.figures(2, END_MS)).toMatchObject({ sent: 1, delivered: 0, orphaned: 1 });
   });
 
+  it('owes nothing to a receiver that is dead', () => {
+    const ledger = new Ledger();
+    ledger.sent('down', 'phone', 't', payload('1'), 2, 1, 'device:1');
+    ledger.sent('down', 'phone', 't', payload('2'), 2, 1, 'device:2');
+    ledger.orphan('device:1');
+    expect(ledger.violations(END_MS).map((v) => v.message)).toEqual([expect.stringContaining('"2"')]);
+  });
+
+  it('has no latency of a message that is not counted', () => {
+    const ledger = new Ledger();
+    ledger.sent('up', 'a', 't', payload('1'), 1, 100);
+    ledger.sent('up', 'a', 't', payload('2'), 1, 900);
+    ledger.delivered('up', 't', payload('1'), 110);
+    ledger.delivered('up', 't', payload('2'), 990);
+    expect(ledger.figures(1, 500).latencyMs).toEqual({ p50: 10, p99: 10 });
+  });
+
   it('describes a violation so that one finds it', () => {
     const ledger = new Ledger();
     ledger.sent('up', 'device:3', 'home/x', payload('{"seq":1}'), 2, 4_000);
