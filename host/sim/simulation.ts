@@ -15,6 +15,7 @@ import type { ClassFigures, SimReport } from './report.js';
 import {
   BOOT_SPREAD_S_DEFAULT,
   type ClientCommand,
+  DEVICES_MAX,
   type DeviceGroup,
   type Scenario,
   SETTLE_S_DEFAULT,
@@ -47,6 +48,8 @@ const enum Salt {
 }
 /** Low bits of a serial number are the device's index, the rest is the seed's (see DEVICES_MAX). */
 const INDEX_BITS = 17;
+/** Room for every device and the applications: the fleet's size is the scenario's, not the gateway's. */
+const SESSIONS_MAX = 2 * DEVICES_MAX;
 const QOS_LEVELS: readonly SnQos[] = [0, 1, 2, -1];
 
 export class Simulation {
@@ -69,7 +72,7 @@ export class Simulation {
     this.scenario = options.scenario;
     this.seed = options.seed ?? this.scenario.seed;
     this.durationMs = Math.round(this.scenario.durationS * MS_PER_S);
-    this.broker = new Broker({}, { random: this.random(Salt.Broker) });
+    this.broker = new Broker({ sessionsMax: SESSIONS_MAX }, { random: this.random(Salt.Broker) });
     const upstream = new BrokerUpstream(this.broker);
     this.gateway = new Gateway(this.gatewayOptions(), {
       link: {
@@ -136,6 +139,7 @@ export class Simulation {
   private gatewayOptions(): ConstructorParameters<typeof Gateway>[0] {
     return {
       predefined: this.scenario.predefined ?? {},
+      sessionsMax: SESSIONS_MAX,
       ...(this.scenario.gatewayRetryMs === undefined ? {} : { tRetryMs: this.scenario.gatewayRetryMs }),
     };
   }
