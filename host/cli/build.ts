@@ -1,6 +1,7 @@
 // thimble build: applications and modules to WebAssembly.
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { readBoard } from '../firmware/boards.js';
 import { applicationTarget, type BuildReport, type BuildTarget, build, listTargets } from '../firmware/build.js';
 import { FirmwareError } from '../firmware/error.js';
 import { UsageError } from './failure.js';
@@ -8,6 +9,7 @@ import { isFolder } from './files.js';
 import { number, print, printJson, table } from './output.js';
 
 export interface BuildCommandOptions {
+  readonly board?: string;
   readonly out?: string;
   readonly debug?: boolean;
   readonly json?: boolean;
@@ -16,7 +18,8 @@ export interface BuildCommandOptions {
 
 /** `app`: a file, the name of an example or module, or nothing for all of the library's. */
 export async function runBuild(app: string | undefined, options: BuildCommandOptions): Promise<void> {
-  const limits = parseLimits(options.use ?? []);
+  const board = options.board === undefined ? undefined : readBoard(options.board);
+  const limits = { ...board?.limits, ...parseLimits(options.use ?? []) };
   const common = { limits, debug: options.debug === true };
   const targets = selectTargets(app, options.out).map((target) => ({ ...target, ...common }));
   const reports: BuildReport[] = [];

@@ -31,6 +31,7 @@ const CALLERS = [
   /^ERR_LINKS/,
   /^ERR_SIM_OPTION/,
   /^ERR_APP_NOT_FOUND/,
+  /^ERR_BOARD$/,
   /^ERR_LIMIT$/,
   /^ERR_MODULE_(LOAD|ABI|FORMAT)/,
   /^ERR_TCP_LISTEN$/,

@@ -36,6 +36,7 @@ function createProgram(): Command {
     .command('build')
     .description('compile an application (or all examples and modules) to WebAssembly, checked and measured')
     .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
+    .option('--board <name>', 'the board it is for: a folder under boards/; default: the default limits')
     .option('--out <file>', 'where the module goes; default: build/APP.wasm')
     .option('--use <name=value>', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
     .option('--debug', 'with names and assertions, optimised less; default: off')

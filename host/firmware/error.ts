@@ -3,6 +3,8 @@
 export type FirmwareErrorCode =
   /** The application's file does not exist. */
   | 'ERR_APP_NOT_FOUND'
+  /** No folder under boards/ is called so. */
+  | 'ERR_BOARD'
   /** The compiler refused it; the message holds what the compiler said. */
   | 'ERR_COMPILE'
   /** The bytes are not a WebAssembly module. */

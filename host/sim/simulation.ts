@@ -90,7 +90,9 @@ export class Simulation {
     for (const device of this.devices) {
       this.byAddress.set(device.address, device);
       const { class: name } = device.options;
-      this.byClass.set(name, [...(this.byClass.get(name) ?? []), device]);
+      const sameClass = this.byClass.get(name);
+      if (sameClass === undefined) this.byClass.set(name, [device]);
+      else sameClass.push(device);
     }
     for (const client of this.scenario.clients) {
       new SimClient(client, upstream, this.scheduler, {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { listBoards } from '../../../host/firmware/boards.js';
 import type { BuildReport } from '../../../host/firmware/build.js';
 import { Exit, temporaryFile, temporaryFolder, thimbleWithin } from './command.js';
 
@@ -34,6 +35,28 @@ describe('thimble build', () => {
     const whole = await build('beacon', '--out', out);
     const small = await build('beacon', '--out', out, '--use', 'TOPICS_MAX=2', '--use', 'TOPIC_NAME_BYTES_MAX=16');
     expect(small.stateBytes).toBeLessThan(whole.stateBytes);
+  });
+
+  it('builds for a board, and says which there are where one is not', async () => {
+    const out = join(temporaryFolder(), 'beacon.wasm');
+    for (const board of listBoards()) await build('beacon', '--out', out, '--board', board);
+    const { exit, stderr } = await thimbleWithin(['build', 'beacon', '--out', out, '--board', 'toaster']);
+    expect(exit).toBe(Exit.Usage);
+    for (const board of listBoards()) expect(stderr).toContain(board);
+  });
+
+  it('leaves the modules that others run alone', async () => {
+    const shipped = join(import.meta.dirname, '..', '..', '..', 'build', 'apps', 'beacon.wasm');
+    const before = readFileSync(shipped);
+    const folder = process.cwd();
+    process.chdir(temporaryFolder());
+    try {
+      const { out } = await build('beacon', '--use', 'TOPICS_MAX=2');
+      expect(out).toBe(join('build', 'beacon.wasm'));
+    } finally {
+      process.chdir(folder);
+    }
+    expect(readFileSync(shipped).equals(before)).toBe(true);
   });
 
   it('writes nothing where the source does not compile', async () => {
