@@ -1,7 +1,7 @@
 // The report of a simulation as a person reads it.
 import type { SimReport } from '../sim/report.js';
 import type { Scenario } from '../sim/scenario.js';
-import { colours, number, table } from './output.js';
+import { colours, count, number, table } from './output.js';
 import { clock } from './sim.js';
 
 const QOS_ROWS = [
@@ -14,13 +14,14 @@ const QOS_ROWS = [
 export function formatReport(report: SimReport, scenario: Scenario): string {
   const lines = [
     `${colours.bold(report.scenario)}: ${scenario.description ?? ''}`,
-    `${number(report.devices)} devices, ${clock(report.virtualMs)} of virtual time in ${(report.wallMs / 1000).toFixed(1)} s, seed ${report.seed}`,
+    `${count(report.devices, 'device')}, ${clock(report.virtualMs)} of virtual time in ${(report.wallMs / 1000).toFixed(1)} s, seed ${report.seed}`,
     '',
     qosTable(report),
     '',
     classTable(report),
     '',
-    `  ${number(report.wills)} wills published, ${number(report.retained)} retained messages given to newcomers`,
+    `  ${count(report.wills, 'will')} published, ${count(report.retained, 'retained message')} given to newcomers`,
+    ...tooLongLines(report),
     ...violationLines(report),
     '',
     `  digest ${report.digest}`,
@@ -77,9 +78,19 @@ function milliseconds(value: number | null): string {
   return value === null ? '–' : number(value);
 }
 
-function violationLines({ violations }: SimReport): string[] {
+function tooLongLines({ classes }: SimReport): string[] {
+  const count = classes.reduce((sum, c) => sum + c.tooLong, 0);
+  return count === 0
+    ? []
+    : [`  ${colours.yellow(`${number(count)} datagrams were longer than the MTU and never sent`)}`];
+}
+
+function violationLines({ violations, qos }: SimReport): string[] {
+  if (qos[1].sent + qos[2].sent === 0) return [`  ${colours.yellow('no message of QoS 1 or 2 was sent')}`];
   if (violations.length === 0) return [`  ${colours.green('every promise of QoS 1 and 2 was kept')}`];
   const shown = violations.slice(0, 10).map((v) => `    ${v.kind}: ${v.message}`);
   const more = violations.length > shown.length ? [`    and ${violations.length - shown.length} more`] : [];
-  return [`  ${colours.red(`${violations.length} promises of QoS 1 and 2 were broken:`)}`, ...shown, ...more];
+  const was = violations.length === 1 ? 'was' : 'were';
+  const head = `${count(violations.length, 'promise')} of QoS 1 and 2 ${was} broken:`;
+  return [`  ${colours.red(head)}`, ...shown, ...more];
 }

@@ -12,7 +12,7 @@ import { CaptureFile } from './capture.js';
 import { Exit, UsageError } from './failure.js';
 import { checkOutput, readInput } from './files.js';
 import { moduleFile } from './module-file.js';
-import { print, printError, printJson } from './output.js';
+import { count, print, printError, printJson } from './output.js';
 import { formatReport } from './sim-report.js';
 
 export interface SimCommandOptions {
@@ -45,17 +45,37 @@ export async function runSim(name: string, options: SimCommandOptions): Promise<
     ...(links && { links }),
     ...(file && { tap: (device, direction, bytes, now) => capture(file, device, direction, bytes, now) }),
   });
-  const wallMs = runWithProgress(simulation, options.json === true);
-  file?.close();
+  const again = `repeat it with: ${commandLine(name, seed, options)}`;
+  let wallMs: Millis;
+  try {
+    wallMs = runWithProgress(simulation, options.json === true);
+  } catch (error) {
+    if (isCoded(error)) error.message += `; ${again}`;
+    throw error;
+  } finally {
+    file?.close();
+  }
   const report = simulation.report(wallMs);
   if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
   if (options.json === true) printJson(report);
   else print(formatReport(report, scenario));
   if (report.violations.length > 0) {
-    printError(`${report.violations.length} promise(s) broken; repeat it with: thimble sim ${name} --seed ${seed}`);
+    printError(`${count(report.violations.length, 'promise')} broken; ${again}`);
     const isSafety = report.violations.some((v) => v.kind !== 'lost');
     process.exitCode = isSafety ? Exit.Safety : Exit.Liveness;
   }
+}
+
+/** What was typed as far as it decides over the run, with the seed that was taken. */
+function commandLine(name: string, seed: number, options: SimCommandOptions): string {
+  const { devices, hours, links } = options;
+  const others = Object.entries({ devices, hours, links }).filter(([, value]) => value !== undefined);
+  return ['thimble sim', name, `--seed ${seed}`, ...others.map(([option, value]) => `--${option} ${value}`)].join(' ');
+}
+
+/** An error of a kind that is printed as its message, not as its stack (`explain`). */
+function isCoded(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 
 /** A file, or the name of one of the scenarios that come with Thimble. */
@@ -78,11 +98,7 @@ function adapt(scenario: Scenario, options: SimCommandOptions): Scenario {
     if (!(hours > 0 && hours <= HOURS_MAX)) {
       throw new UsageError('ERR_USAGE_HOURS', `--hours ${options.hours}: a number above 0, up to ${HOURS_MAX}`);
     }
-    adapted = {
-      ...adapted,
-      durationS: hours * S_PER_HOUR,
-      settleS: Math.min(scenario.settleS ?? 60, (hours * S_PER_HOUR) / 2),
-    };
+    adapted = { ...adapted, durationS: hours * S_PER_HOUR };
   }
   if (options.devices !== undefined) {
     const wanted = wholeNumber('--devices', options.devices, scenario.devices.length, 131_072);
@@ -142,8 +158,11 @@ function runWithProgress(simulation: Simulation, quiet: boolean): Millis {
   const show = (now: Millis): object => ({ virtual: clock(now), of: clock(simulation.durationMs) });
   const begin = performance.now();
   bar?.start(simulation.durationMs, 0, show(0));
-  simulation.run((now) => bar?.update(now, show(now)));
-  bar?.stop();
+  try {
+    simulation.run((now) => bar?.update(now, show(now)));
+  } finally {
+    bar?.stop();
+  }
   return Math.round(performance.now() - begin);
 }
 

@@ -126,6 +126,9 @@ export class ConnectDialogs {
     }
     const dialog: Dialog = { peer, connect, fingerprint: print, willTopic: undefined, tries: 0, timer: undefined };
     this.byPeer.set(peer.key, dialog);
+    // A client that connects takes no messages: retries are not to be wasted on it.
+    const session = this.sessions.find(connect.clientId);
+    if (session?.state === SessionState.Active) this.sessions.stall(session);
     this.ask(dialog, now);
   }
 

@@ -154,6 +154,7 @@ export class Gateway {
     }
     session.lastHeard = now;
     this.toSession(session, peer, packet, datagram, now);
+    this.sessions.heard(session, now);
   }
 
   private toSession(session: ClientSession, peer: Peer, packet: Packet, datagram: Uint8Array, now: Millis): void {

@@ -71,6 +71,8 @@ export class ClientSession implements DeliveryOwner {
   /** As of the DISCONNECT that announced it. */
   sleepMs = 0;
   lastHeard: Millis = 0;
+  /** Nothing is delivered until the client is heard: its retries are used up, or it is connecting anew. */
+  stalled = false;
   aliveTimer: Timer<Job> | undefined;
   connectedBy: ConnectedBy | undefined;
 

@@ -143,7 +143,25 @@ export class Sessions implements SessionEvents {
   unreachable(session: ClientSession, now: Millis): void {
     // An awake client gives up, too, and sleeps on (6.14). It is lost only when its sleep is over.
     if (session.state === SessionState.Awake) this.fallAsleep(session, now);
-    else this.lose(session, 'unreachable', now);
+    // Whether an active one lives is for its keep-alive to say: its will must not be published before (6.3). Until it is
+    // heard there is no use in talking to it.
+    else if (session.keepAliveMs > 0) this.stall(session);
+    else {
+      session.send({ type: PacketType.Disconnect, duration: undefined }); // perhaps it hears this, and comes back
+      this.lose(session, 'unreachable', now);
+    }
+  }
+
+  /** Keeps what waits for the client until it is heard. */
+  stall(session: ClientSession): void {
+    session.delivery.suspend();
+    session.stalled = true;
+  }
+
+  /** The client has said something, and its packet was dealt with. */
+  heard(session: ClientSession, now: Millis): void {
+    if (session.stalled && session.state === SessionState.Active) session.delivery.resume(now);
+    session.stalled = false;
   }
 
   paused(session: ClientSession, now: Millis): void {
@@ -185,6 +203,7 @@ export class Sessions implements SessionEvents {
     if (session.connectedBy !== undefined) session.connectedBy.at = now;
     this.supervise(session, now);
     session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
+    session.stalled = false;
     session.delivery.resume(now);
   }
 
@@ -211,6 +230,7 @@ export class Sessions implements SessionEvents {
 
   private goOffline(session: ClientSession): void {
     session.state = SessionState.Offline;
+    session.stalled = false;
     session.delivery.suspend();
     this.linkOver(session);
     this.core.cancel(session.aliveTimer);

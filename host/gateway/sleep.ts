@@ -45,6 +45,7 @@ export class Sleep {
     // in sessions.ts): it still believes itself asleep, as the client id shows.
     if (session.state === SessionState.Active && session.sleepMs > 0) this.sessions.fallAsleep(session, now);
     this.onPing(session, now);
+    this.sessions.heard(session, now);
     return true;
   }
 

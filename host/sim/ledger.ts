@@ -106,6 +106,11 @@ export class Ledger {
     this.dead.add(device);
   }
 
+  /** True while a message of QoS 1 or 2 that was sent up to `untilMs` is still owed to somebody. */
+  owes(untilMs: Millis): boolean {
+    return this.entries.some((entry) => this.isOwed(entry, untilMs));
+  }
+
   /** Figures over the messages sent up to `untilMs`. */
   figures(qos: SnQos, untilMs: Millis): QosFigures {
     const entries = this.entries.filter((e) => e.qos === qos && e.sentMs <= untilMs);
@@ -128,7 +133,7 @@ export class Ledger {
     const broken: Violation[] = [];
     for (const entry of this.entries) {
       if (entry.qos < 1) continue;
-      if (entry.deliveries === 0 && !this.isOrphan(entry) && entry.sentMs <= untilMs) {
+      if (this.isOwed(entry, untilMs)) {
         broken.push({ kind: 'lost', message: `${describe(entry)} never arrived` });
       }
       if (entry.qos === 2 && entry.deliveries > 1) {
@@ -136,6 +141,10 @@ export class Ledger {
       }
     }
     return [...broken, ...this.disorder];
+  }
+
+  private isOwed(entry: Entry, untilMs: Millis): boolean {
+    return entry.qos > 0 && entry.deliveries === 0 && entry.sentMs <= untilMs && !this.isOrphan(entry);
   }
 
   private isOrphan({ device, deliveries }: Entry): boolean {

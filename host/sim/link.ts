@@ -89,9 +89,14 @@ export class Link {
     this.mtuBytes = all.mtuBytes;
   }
 
+  /** False for a datagram longer than the MTU, which never goes on the air. */
+  fits(datagram: Uint8Array): boolean {
+    return datagram.length <= this.mtuBytes;
+  }
+
   /** Sends `datagram`, which the caller may use again afterwards. Calls `deliver` never, once or twice before it returns. */
   transmit(datagram: Uint8Array, now: Millis, deliver: Deliver): void {
-    if (datagram.length > this.mtuBytes) {
+    if (!this.fits(datagram)) {
       this.counters.tooLong++;
       return;
     }

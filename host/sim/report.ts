@@ -14,20 +14,16 @@ export interface ClassFigures {
   readonly datagramsDown: number;
   /** Datagrams that the radio lost, both directions. */
   readonly lost: number;
+  /** Datagrams longer than the MTU, both directions: they never went on the air. */
+  readonly tooLong: number;
   /** Datagrams that devices sent again. */
   readonly retransmissions: number;
 }
 
-export interface SimReport {
-  readonly scenario: string;
-  readonly seed: number;
+/** What a run has amounted to when the scenario's time is over. */
+export interface FiguresAtEnd {
   /** SHA-256 over every datagram and every delivery, in hex. */
   readonly digest: string;
-  readonly devices: number;
-  readonly virtualMs: Millis;
-  /** Real time, ms; not part of what a seed repeats. */
-  readonly wallMs: number;
-  readonly qos: Readonly<Record<`${SnQos}`, QosFigures>>;
   /** Wills that the broker published. */
   readonly wills: number;
   /** Retained messages that applications were given when they subscribed. */
@@ -37,6 +33,18 @@ export interface SimReport {
   readonly retransmissions: number;
   readonly gatewayRetransmissions: number;
   readonly classes: readonly ClassFigures[];
+}
+
+export interface SimReport extends FiguresAtEnd {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly devices: number;
+  readonly virtualMs: Millis;
+  /** How long the run went on until nothing was owed any more; only deliveries count that far. */
+  readonly overtimeMs: Millis;
+  /** Real time, ms; not part of what a seed repeats. */
+  readonly wallMs: number;
+  readonly qos: Readonly<Record<`${SnQos}`, QosFigures>>;
   /** Promises of MQTT that were not kept. Empty, or there is a bug. */
   readonly violations: readonly Violation[];
 }

@@ -5,7 +5,8 @@ import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Qos } from '../ports.js';
-import { LINK_DEFAULTS, type LinkOptions } from './link.js';
+import { findContradiction } from './contradictions.js';
+import type { LinkOptions } from './link.js';
 
 /** Both directions of a device's radio. What is left out is LINK_DEFAULTS. */
 export interface RadioOptions {
@@ -64,8 +65,6 @@ export interface Scenario {
   readonly seed: number;
   /** Virtual seconds. */
   readonly durationS: number;
-  /** Messages of the last seconds run, but are not counted: they would not have had the time. Default 60. */
-  readonly settleS?: number;
   readonly radio?: RadioOptions;
   /** Topics that gateway and devices know beforehand. */
   readonly predefined?: PredefinedConfig;
@@ -81,7 +80,6 @@ export class ScenarioError extends Error {
   readonly code = 'ERR_SCENARIO';
 }
 
-export const SETTLE_S_DEFAULT = 60;
 export const BOOT_SPREAD_S_DEFAULT = 10;
 /** What one run can hold: serial numbers have 17 bits for the device. */
 export const DEVICES_MAX = 131_072;
@@ -155,7 +153,6 @@ const SCHEMA = {
     description: { type: 'string' },
     seed: { type: 'integer', minimum: 0, maximum: 0xffffffff },
     durationS: { ...seconds, exclusiveMinimum: 0 },
-    settleS: seconds,
     radio,
     gatewayRetryMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     predefined: PREDEFINED_SCHEMA,
@@ -238,44 +235,4 @@ export function parseScenario(text: string, source: string): Scenario {
     throw new ScenarioError(`${source}: not JSON: ${(error as Error).message}`);
   }
   return checkScenario(value, source);
-}
-
-/** What a schema cannot say. */
-function findContradiction(scenario: Scenario): string | undefined {
-  const devices = scenario.devices.reduce((sum, group) => sum + group.count, 0);
-  if (devices > DEVICES_MAX) return `devices: ${devices} in all, at most ${DEVICES_MAX} are possible`;
-  if ((scenario.settleS ?? SETTLE_S_DEFAULT) >= scenario.durationS) {
-    return `settleS (default ${SETTLE_S_DEFAULT}) must be less than durationS, ${scenario.durationS}`;
-  }
-  const measuring = scenario.clients.filter((client) => client.measures === true).length;
-  if (measuring !== 1) return `clients: exactly one has "measures": true, not ${measuring}`;
-  const delays = findDelays('radio', scenario.radio) ?? findGroupDelays(scenario.devices);
-  if (delays !== undefined) return delays;
-  const classes = new Set(scenario.devices.map((group) => group.class));
-  for (const [i, client] of scenario.clients.entries()) {
-    for (const [j, command] of (client.commands ?? []).entries()) {
-      if (classes.has(command.class)) continue;
-      return `clients[${i}].commands[${j}].class is "${command.class}"; there are ${[...classes].join(', ')}`;
-    }
-  }
-  return undefined;
-}
-
-function findGroupDelays(groups: readonly DeviceGroup[]): string | undefined {
-  for (const [i, group] of groups.entries()) {
-    const problem = findDelays(`devices[${i}].radio`, group.radio);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
-}
-
-/** A shortest delay above the longest, each with its default. */
-function findDelays(place: string, radio: RadioOptions | undefined): string | undefined {
-  for (const direction of ['up', 'down'] as const) {
-    const { delayMsMin, delayMsMax } = { ...LINK_DEFAULTS, ...radio?.[direction] };
-    if (delayMsMin <= delayMsMax) continue;
-    const defaults = `defaults ${LINK_DEFAULTS.delayMsMin} and ${LINK_DEFAULTS.delayMsMax}`;
-    return `${place}.${direction}: delayMsMin, ${delayMsMin}, must not be above delayMsMax, ${delayMsMax} (${defaults})`;
-  }
-  return undefined;
 }

@@ -81,7 +81,7 @@ export class SimDevice {
 
   /** The gateway sends to the device. */
   transmit(datagram: Uint8Array, now: Millis): void {
-    this.events.onAir(this, 'down', datagram, now);
+    if (this.downlink.fits(datagram)) this.events.onAir(this, 'down', datagram, now);
     this.downlink.transmit(datagram, now, (copy, atMs) => {
       this.scheduler.at(atMs, (then) => this.receive(copy, then));
     });
@@ -120,7 +120,7 @@ export class SimDevice {
 
   private send(datagram: Uint8Array): number {
     const { now } = this;
-    this.events.onAir(this, 'up', datagram, now);
+    if (this.uplink.fits(datagram)) this.events.onAir(this, 'up', datagram, now);
     const publish = this.sniffer.up(datagram);
     if (publish !== undefined && !publish.dup) {
       const topic = this.sniffer.nameOf(publish.topic);

@@ -3,6 +3,7 @@
 import { Broker } from '../broker/broker.js';
 import { BrokerUpstream } from '../broker/upstream.js';
 import { mix32, Xoshiro128 } from '../core/random.js';
+import { matches } from '../core/topics.js';
 import { DeviceModule } from '../device/device.js';
 import { Gateway } from '../gateway/gateway.js';
 import type { Address, Message, Millis } from '../ports.js';
@@ -11,14 +12,14 @@ import { Alarm } from './alarm.js';
 import { Digest, type Direction } from './digest.js';
 import { Ledger } from './ledger.js';
 import { assign, type DeviceLinks, type Links } from './links-file.js';
-import type { ClassFigures, SimReport } from './report.js';
+import type { ClassFigures, FiguresAtEnd, SimReport } from './report.js';
 import {
   BOOT_SPREAD_S_DEFAULT,
   type ClientCommand,
   DEVICES_MAX,
   type DeviceGroup,
   type Scenario,
-  SETTLE_S_DEFAULT,
+  ScenarioError,
 } from './scenario.js';
 import { Scheduler } from './scheduler.js';
 import { type CommandTarget, SimClient } from './sim-client.js';
@@ -32,11 +33,20 @@ export interface SimulationOptions {
   readonly modules: ReadonlyMap<string, Uint8Array>;
   /** Measured links instead of the scenario's losses. */
   readonly links?: Links;
+  /** Sees every message that reaches an application; `node` is a client's name or a device's address. */
+  readonly delivered?: (node: string, topic: string, payload: Uint8Array, now: Millis) => void;
   /** Sees every datagram on the air, for captures. `device` counts from 0. */
   readonly tap?: (device: number, direction: Direction, datagram: Uint8Array, now: Millis) => void;
 }
 
 const MS_PER_S = 1000;
+/**
+ * How long a message may be on its way beyond the scenario's end before it counts as lost: the gateway may have to find
+ * out that a device is gone, and the device may be in the longest of its pauses between attempts to come back.
+ */
+const OVERTIME_MS_MAX = 900_000;
+/** How often one looks whether anything is owed. Also what QoS 0 gets to arrive. */
+const OVERTIME_STEP_MS = 5_000;
 /** Salts that derive independent seeds from the run's. */
 const enum Salt {
   Serial = 1,
@@ -67,11 +77,15 @@ export class Simulation {
   private readonly gatewayAlarm: Alarm;
   private readonly brokerAlarm: Alarm;
   private retainedSeen = 0;
+  private atEnd: FiguresAtEnd | undefined;
+  /** What the measuring client subscribes to, and from when on. */
+  private readonly measured: { readonly filters: readonly string[]; readonly fromMs: Millis };
 
   constructor(private readonly options: SimulationOptions) {
     this.scenario = options.scenario;
     this.seed = options.seed ?? this.scenario.seed;
     this.durationMs = Math.round(this.scenario.durationS * MS_PER_S);
+    this.measured = measuredBy(this.scenario);
     this.broker = new Broker({ sessionsMax: SESSIONS_MAX }, { random: this.random(Salt.Broker) });
     const upstream = new BrokerUpstream(this.broker);
     this.gateway = new Gateway(this.gatewayOptions(), {
@@ -109,32 +123,46 @@ export class Simulation {
     });
   }
 
-  /** Runs to the end of the scenario. `onProgress` hears of virtual time now and then. */
+  /**
+   * Runs to the end of the scenario, where the figures are taken, and then on until nothing is owed any more of what was
+   * sent till then. `onProgress` hears of virtual time now and then.
+   */
   run(onProgress?: (now: Millis) => void): void {
     this.scheduler.runUntil(this.durationMs, onProgress);
+    this.atEnd = this.takeFigures();
+    const lastMs = this.durationMs + OVERTIME_MS_MAX;
+    do this.scheduler.runUntil(Math.min(this.scheduler.now + OVERTIME_STEP_MS, lastMs));
+    while (this.scheduler.now < lastMs && this.ledger.owes(this.durationMs));
   }
 
+  /** After `run`. */
   report(wallMs: number): SimReport {
-    const untilMs = this.durationMs - Math.round((this.scenario.settleS ?? SETTLE_S_DEFAULT) * MS_PER_S);
-    const classes = this.classFigures();
-    const sum = (of: (figures: ClassFigures) => number): number => classes.reduce((total, c) => total + of(c), 0);
-    const gatewayRetransmissions = this.gateway.counters.retransmissions;
-    const figures = QOS_LEVELS.map((qos) => [String(qos), this.ledger.figures(qos, untilMs)] as const);
+    const figures = QOS_LEVELS.map((qos) => [String(qos), this.ledger.figures(qos, this.durationMs)] as const);
     return {
       scenario: this.scenario.name,
       seed: this.seed,
-      digest: this.digest.hex(),
       devices: this.devices.length,
-      virtualMs: this.scheduler.now,
+      virtualMs: this.durationMs,
+      overtimeMs: this.scheduler.now - this.durationMs,
       wallMs,
       qos: Object.fromEntries(figures) as SimReport['qos'],
+      ...(this.atEnd ?? this.takeFigures()),
+      violations: this.ledger.violations(this.durationMs),
+    };
+  }
+
+  private takeFigures(): FiguresAtEnd {
+    const classes = this.classFigures();
+    const sum = (of: (figures: ClassFigures) => number): number => classes.reduce((total, c) => total + of(c), 0);
+    const gatewayRetransmissions = this.gateway.counters.retransmissions;
+    return {
+      digest: this.digest.hex(),
       wills: this.broker.counters.willsPublished,
       retained: this.retainedSeen,
       bytesOnAir: sum((c) => c.bytesUp + c.bytesDown),
       retransmissions: sum((c) => c.retransmissions) + gatewayRetransmissions,
       gatewayRetransmissions,
       classes,
-      violations: this.ledger.violations(untilMs),
     };
   }
 
@@ -172,6 +200,11 @@ export class Simulation {
       const bytes = this.options.modules.get(app);
       if (bytes === undefined) throw new Error(`the module of "${app}" was not given`);
       module = new DeviceModule(bytes, app);
+      if (typeof module.exports.connect === 'function') {
+        throw new ScenarioError(
+          `the module of "${app}" waits for calls and does nothing by itself; take an application`,
+        );
+      }
       modules.set(app, module);
     }
     return module;
@@ -202,14 +235,25 @@ export class Simulation {
           this.gateway.receive(device.address, datagram, now);
           this.settle(now);
         },
-        published: (device, topic, payload, qos, now) =>
-          this.ledger.sent('up', device.address, topic, payload, qos, now),
+        published: (device, topic, payload, qos, now) => {
+          if (this.isMeasured(topic, now)) this.ledger.sent('up', device.address, topic, payload, qos, now);
+        },
         delivered: (device, topic, payload, now) => {
-          this.digest.delivered(now, device.address, topic, payload);
+          this.noteDelivery(device.address, topic, payload, now);
           this.ledger.delivered('down', topic, payload, now);
         },
       },
     );
+  }
+
+  private noteDelivery(node: string, topic: string, payload: Uint8Array, now: Millis): void {
+    this.digest.delivered(now, node, topic, payload);
+    this.options.delivered?.(node, topic, payload, now);
+  }
+
+  /** Only what somebody has subscribed to is owed to somebody. */
+  private isMeasured(topic: string, now: Millis): boolean {
+    return now >= this.measured.fromMs && this.measured.filters.some((filter) => matches(filter, topic));
   }
 
   private kill(device: SimDevice): void {
@@ -228,7 +272,7 @@ export class Simulation {
   }
 
   private clientDelivered(name: string, message: Message, measures: boolean, now: Millis): void {
-    this.digest.delivered(now, name, message.topic, message.payload);
+    this.noteDelivery(name, message.topic, message.payload, now);
     if (message.retain) this.retainedSeen++;
     else if (measures) this.ledger.delivered('up', message.topic, message.payload, now);
   }
@@ -250,8 +294,17 @@ export class Simulation {
         datagramsUp: sum((d) => d.uplink.counters.sent),
         datagramsDown: sum((d) => d.downlink.counters.sent),
         lost: sum((d) => d.uplink.counters.lost + d.downlink.counters.lost),
+        tooLong: sum((d) => d.uplink.counters.tooLong + d.downlink.counters.tooLong),
         retransmissions: sum((d) => d.retransmissions),
       };
     });
   }
+}
+
+function measuredBy({ clients }: Scenario): { filters: string[]; fromMs: Millis } {
+  const client = clients.find(({ measures }) => measures === true);
+  return {
+    filters: (client?.subscribe ?? []).map(({ filter }) => filter),
+    fromMs: Math.round((client?.joinsAtS ?? 0) * MS_PER_S),
+  };
 }

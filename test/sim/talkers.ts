@@ -24,9 +24,7 @@ export const TALKERS: Scenario = checkScenario(
   {
     name: 'talkers',
     seed: 1,
-    durationS: 1_500,
-    // A message can wait for several reconnects of 60 s of retries each, and then for its turn in the queue.
-    settleS: 600,
+    durationS: 900,
     radio: { up: BAD_RADIO, down: BAD_RADIO },
     devices: [{ class: 'talker', app: 'talker', count: 4 }],
     clients: [
@@ -76,13 +74,41 @@ export interface Outcome {
 }
 
 export function runTalkers(module: Uint8Array, seed: number, scenario: Scenario = TALKERS): Outcome {
-  const simulation = new Simulation({ scenario, seed, modules: new Map([['talker', module]]) });
+  const order = new SpokenOrder();
+  const simulation = new Simulation({
+    scenario,
+    seed,
+    modules: new Map([['talker', module]]),
+    delivered: (node, topic, payload) => order.arrived(node, topic, payload),
+  });
   simulation.run();
   const { qos, violations } = simulation.report(0);
   return {
     seed,
     sent: qos[1].sent + qos[2].sent,
     delivered: qos[1].delivered + qos[2].delivered,
-    violations,
+    violations: [...violations, ...order.violations],
   };
+}
+
+/**
+ * The order in which the applications spoke, by the numbers in their messages: the simulator itself sees a device's message
+ * only when it is on the air.
+ */
+class SpokenOrder {
+  readonly violations: Violation[] = [];
+  private readonly seen = new Map<string, Set<number>>();
+  private readonly last = new Map<string, number>();
+
+  arrived(node: string, topic: string, payload: Uint8Array): void {
+    const stream = `${node} ${topic}`;
+    const number = Number(/\d+$/.exec(new TextDecoder().decode(payload))?.[0]);
+    const seen = this.seen.get(stream) ?? new Set();
+    this.seen.set(stream, seen);
+    if (seen.has(number)) return; // only first arrivals are in order
+    seen.add(number);
+    const last = this.last.get(stream) ?? 0;
+    if (number < last) this.violations.push({ kind: 'order', message: `${stream}: ${number} after ${last}` });
+    this.last.set(stream, Math.max(number, last));
+  }
 }

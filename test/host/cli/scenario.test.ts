@@ -4,7 +4,7 @@ import { expectRefusal, temporaryFile } from './command.js';
 const GROUP = { class: 'device', app: 'beacon', count: 1 };
 const COMMAND = { class: 'device', topic: 'a', payloads: ['x'], qos: 1, everyS: 1 };
 const CLIENT = { name: 'client', measures: true };
-const GOOD = { name: 'fleet', seed: 1, durationS: 10, settleS: 1, devices: [GROUP], clients: [CLIENT] };
+const GOOD = { name: 'fleet', seed: 1, durationS: 10, devices: [GROUP], clients: [CLIENT] };
 
 const without = (key: keyof typeof GOOD): unknown => ({ ...GOOD, [key]: undefined });
 const withGroup = (change: object): unknown => ({ ...GOOD, devices: [GROUP, { ...GROUP, ...change }] });
@@ -22,8 +22,6 @@ describe('a scenario file', () => {
     ['has a name with blanks', { ...GOOD, name: 'a fleet' }, ['name is "a fleet"', '1 to 64 letters']],
     ['has a text for a number', { ...GOOD, seed: '1' }, ['seed must be integer']],
     ['lasts no time', { ...GOOD, durationS: 0 }, ['durationS must be > 0']],
-    ['settles for longer than it lasts', { ...GOOD, settleS: 10 }, ['settleS', 'less than durationS, 10']],
-    ['settles by default for longer', { ...GOOD, settleS: undefined }, ['settleS (default 60)', 'durationS, 10']],
     ['has half a device', withGroup({ count: 0.5 }), ['devices[1].count must be integer']],
     ['has too many devices', withGroup({ count: 131_072 }), ['devices: 131073 in all', 'at most 131072']],
     ['has a device with an option of its own', withGroup({ apps: 'x' }), ['devices[1]', '"apps"', 'allowed are class']],

@@ -153,7 +153,6 @@ describe('modules', () => {
       name: 'fleet',
       seed: 1,
       durationS: 1,
-      settleS: 0,
       devices: [{ class: 'device', app, count: 1 }],
       clients: [{ name: 'client', measures: true }],
     });

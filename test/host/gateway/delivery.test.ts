@@ -6,6 +6,7 @@ import type { Device, PublishPacket, RegisterPacket } from './world.js';
 import { normal, predefined, puback, regack, short, text, World } from './world.js';
 
 const keep = { cleanSession: false, duration: 0 };
+const CONNECT_WITH_WILL = { will: true, cleanSession: false, protocolId: 1, duration: 120, clientId: 'a' };
 const types = (device: Device) => device.hear().map(({ type }) => type);
 const publishes = (packets: readonly Packet[]) =>
   packets.filter(({ type }) => type === PacketType.Publish) as PublishPacket[];
@@ -212,6 +213,38 @@ describe('QoS 1 and 2 to the client', () => {
     expect(world.gateway.counters).toMatchObject({ retransmissions: 4, clientsLost: 1 });
   });
 
+  it('do not cost an active client its session: it is its keep-alive that says whether it lives', () => {
+    const world = new World({ tRetryMs: 10_000, nRetry: 2 });
+    const device = world.device('a').connected({ cleanSession: false, duration: 120 });
+    device.subscribe('t', 1);
+    const { broker } = world;
+    broker.deliver('a', 't', 'x', 1);
+    world.pass(60_000);
+    expect(payloadsOf(device.hear())).toEqual(['x', 'x', 'x']);
+    expect(broker.session('a').over).toBeUndefined();
+    // It is there after all, and gets what waits for it, after the answer to what it said.
+    expect(types(device.say({ type: PacketType.PingReq, clientId: '' }))).toEqual([
+      PacketType.PingResp,
+      PacketType.Publish,
+    ]);
+    world.pass(133_000);
+    expect(broker.session('a').over).toBe('aborted');
+  });
+
+  it('wait while the client is being asked for its will', () => {
+    const world = new World({ tRetryMs: 10_000, nRetry: 2 });
+    const device = world.device('a').connected({ cleanSession: false, duration: 120 });
+    device.subscribe('t', 1);
+    device.say({ type: PacketType.Connect, ...CONNECT_WITH_WILL });
+    world.broker.deliver('a', 't', 'x', 1);
+    world.pass(15_000);
+    expect(types(device)).toEqual([PacketType.WillTopicReq, PacketType.WillTopicReq]);
+    device.say({ type: PacketType.WillTopic, will: { qos: 0, retain: false, topic: 'w' } });
+    device.say({ type: PacketType.WillMsg, message: Uint8Array.of(1) });
+    world.pass(0);
+    expect(types(device)).toEqual([PacketType.WillMsgReq, PacketType.ConnAck, PacketType.Publish]);
+  });
+
   it('have MsgIds that count up, wrap past 0, and are never 0', () => {
     const { device, broker } = connected();
     device.subscribe('t');
@@ -251,6 +284,7 @@ describe('a reconnect with CleanSession=0', () => {
     world.pass(10_000); // lost; the client has the message, but its PUBREC was lost
     expect(broker.session('a').over).toBe('aborted');
     broker.deliver('a', 't', 'three', 2);
+    device.hearOne(PacketType.Disconnect);
     device.connect(keep);
     const [connack, again, ...more] = device.hear();
     expect([connack!.type, again, more]).toEqual([PacketType.ConnAck, { ...publish, dup: true }, []]);
@@ -274,6 +308,8 @@ describe('a reconnect with CleanSession=0', () => {
     const { msgId } = hearPublish(device);
     device.say(pubrec(msgId)).hear();
     world.pass(10_000);
+    // Without a keep-alive nothing else tells the client: it hears that it was given up.
+    expect(types(device)).toEqual([PacketType.Disconnect]);
     expect(types(device.connect(keep))).toEqual([PacketType.ConnAck, PacketType.PubRel]);
     device.say(pubcomp(msgId));
     world.pass(60_000);

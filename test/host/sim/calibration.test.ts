@@ -142,7 +142,7 @@ describe('the fit', () => {
   });
 });
 
-describeWithFile(DATA, 'the measured defaults', () => {
+describeWithFile(DATA, 'the measured links of the ORBIT testbed (docs/LINKS.md)', 'the measured defaults', () => {
   let all: readonly MeasuredLink[] = [];
   let intermediate: Trace[] = [];
   beforeAll(() => {
