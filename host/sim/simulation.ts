@@ -138,15 +138,17 @@ export class Simulation {
   /** After `run`. */
   report(wallMs: number): SimReport {
     const figures = QOS_LEVELS.map((qos) => [String(qos), this.ledger.figures(qos, this.durationMs)] as const);
+    const { digest, ...atEnd } = this.atEnd ?? this.takeFigures();
     return {
       scenario: this.scenario.name,
       seed: this.seed,
+      digest,
       devices: this.devices.length,
       virtualMs: this.durationMs,
       overtimeMs: this.scheduler.now - this.durationMs,
       wallMs,
       qos: Object.fromEntries(figures) as SimReport['qos'],
-      ...(this.atEnd ?? this.takeFigures()),
+      ...atEnd,
       violations: this.ledger.violations(this.durationMs),
     };
   }

@@ -61,6 +61,22 @@ describe('a scenario file', () => {
       withClient({ commands: [{ ...COMMAND, payloads: [] }] }),
       ['clients[0].commands[0].payloads', '1'],
     ],
+    [
+      'commands a topic that is a filter',
+      withClient({ commands: [{ ...COMMAND, topic: 'a/+' }] }),
+      ['clients[0].commands[0].topic "a/+"', 'no + and no #'],
+    ],
+    [
+      'subscribes to what is no filter',
+      withClient({ subscribe: [{ filter: 'a#b', qos: 1 }] }),
+      ['clients[0].subscribe[0].filter "a#b"', 'a whole level'],
+    ],
+    ['has a client that joins too late', withClient({ joinsAtS: 10 }), ['clients[0].joinsAtS', 'durationS, 10']],
+    [
+      'has two clients of one name',
+      { ...GOOD, clients: [CLIENT, { name: 'client' }] },
+      ['clients[1].name is "client"', 'another client'],
+    ],
     ['has nobody who measures', withClient({ measures: false }), ['exactly one', '"measures": true', 'not 0']],
     ['has two who measure', { ...GOOD, clients: [CLIENT, CLIENT] }, ['exactly one', 'not 2']],
     [
@@ -73,5 +89,10 @@ describe('a scenario file', () => {
   it.each(rows)('that %s is refused', async (_problem, scenario, mentions) => {
     const file = temporaryFile('fleet.json', scenario);
     await expectRefusal(['sim', file, '--json'], 'ERR_SCENARIO', ['fleet.json: ', ...mentions]);
+  });
+
+  it('that runs a module which waits for calls is refused', async () => {
+    const file = temporaryFile('fleet.json', withGroup({ app: 'modem-mqttsn' }));
+    await expectRefusal(['sim', file, '--json'], 'ERR_SCENARIO', ['"modem-mqttsn"', 'take an application']);
   });
 });

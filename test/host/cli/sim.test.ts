@@ -19,6 +19,7 @@ const KEYS = [
   'digest',
   'devices',
   'virtualMs',
+  'overtimeMs',
   'wallMs',
   'qos',
   'wills',
