@@ -1,4 +1,4 @@
-// From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss and return.
+// From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss, return.
 
 import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
@@ -167,7 +167,7 @@ export function keepAlive(): void {
 }
 
 export function sendPing(): void {
-  // Only a sleeper says who it is (5.4.20).
+  // Only a sleeper says who it is (5.4.19).
   const idBytes = client.link === Link.Awake ? <i32>client.clientIdBytes : 0;
   transmit(PacketType.PingReq, 0, 0, 0, CLIENT_ID_AT, idBytes);
 }

@@ -28,7 +28,8 @@ export function onRegister(): i32 {
 
 export function onPublish(): i32 {
   const qos = (received.flags & Flags.Qos) >> QOS_SHIFT;
-  if (qos === QOS_BITS_MINUS_ONE || (qos === 0) !== (received.msgId === 0)) return ErrorCode.BadField;
+  // At QoS 0 the MsgId means nothing (5.4.12).
+  if (qos === QOS_BITS_MINUS_ONE || (qos && !received.msgId)) return ErrorCode.BadField;
   const type: TopicType = received.flags & Flags.TopicType;
   const handle = findId(type, received.topicId);
   if (handle < 0 && type !== TopicType.Short) {

@@ -26,7 +26,10 @@ export function sleep(durationS: i32): i32 {
   return ErrorCode.None;
 }
 
-/** Asleep until seven eighths of the duration are over: the rest is for the tries that may be needed. */
+/**
+ * Asleep until seven eighths of the duration are over. What is left, and the tolerance that gateways grant (7.2), is for the
+ * tries that may be needed: three of them in a sleep of two minutes.
+ */
 export function rest(): void {
   client.link = Link.Asleep;
   alarm(control, client.sleepMs - (client.sleepMs >> 3));

@@ -28,7 +28,7 @@ export function answer(type: PacketType, code: i32): void {
   transmit(type, 0, received.topicId, received.msgId, 0, 0);
 }
 
-/** The next MsgId: never 0, also on wrap (5.3.12). */
+/** The next MsgId: never 0, also on wrap (5.3.7). */
 export function nextMsgId(): u16 {
   let id = <u16>(client.lastMsgId + 1);
   if (!id) id = 1;

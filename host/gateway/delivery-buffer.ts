@@ -3,9 +3,9 @@
 // When there is no room:
 // - the oldest QoS 0 messages go first: nobody was promised them;
 // - with none left, a new QoS 0 message is the one that goes;
-// - a new QoS 1 or 2 message is not taken. From a session that the broker keeps, it is left there: the broker has no acknowledgement for it and so still owes it: the owner opens
-//   the broker session anew once there is room, and gets it again. From the first message left with the broker on, all
-//   later ones of QoS 1 and 2 are left there too, for otherwise they would overtake it.
+// - a new QoS 1 or 2 message is not taken. The broker has no acknowledgement for it, so a session that it keeps still has
+//   it: the owner opens that session anew once there is room, and gets it again. From the first message left with the
+//   broker on, all later ones of QoS 1 and 2 are left there too, for otherwise they would overtake it.
 import type { Message, Millis } from '../ports.js';
 import { nameBytes } from '../wire/index.js';
 

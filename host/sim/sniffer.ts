@@ -34,6 +34,9 @@ export class Sniffer {
           this.wanted.set(packet.msgId, packet.topic.name);
         }
         return undefined;
+      case PacketType.Unsubscribe:
+        if (packet.topic.kind === TopicType.Normal) this.held.delete(packet.topic.name);
+        return undefined;
       case PacketType.Publish:
         return packet;
       default:
@@ -50,6 +53,7 @@ export class Sniffer {
       case PacketType.RegAck: {
         const filter = this.wanted.get(packet.msgId);
         if (filter !== undefined && packet.returnCode === ReturnCode.Accepted) this.held.add(filter);
+        this.wanted.delete(packet.msgId);
         const name = this.asked.get(packet.msgId);
         if (name === undefined) return undefined;
         this.asked.delete(packet.msgId);

@@ -1,4 +1,4 @@
-// WILLTOPIC, WILLMSG and their updates (5.4.7, 5.4.9, 5.4.22, 5.4.24).
+// WILLTOPIC, WILLMSG and their updates (5.4.7, 5.4.9, 5.4.22, 5.4.23).
 import { Flags, type PacketType } from '../../assembly/protocol/index.js';
 import type { Decoded } from './fault.js';
 import { BAD_NAME, BAD_QOS } from './fault.js';

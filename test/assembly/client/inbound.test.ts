@@ -65,12 +65,11 @@ describe('a message at QoS 0', () => {
     expect(h.counter(Counter.Malformed)).toBe(2);
   });
 
-  it('with QoS -1 or a MsgId that does not go with its QoS is refused', () => {
+  it('with QoS -1, or with QoS 1 or 2 and no MsgId, is refused', () => {
     const h = listening();
     const octets = encode(publish(5, 'x'));
     octets[2] = 0x60;
     expect(h.hearOctets(octets)).toBe(ErrorCode.BadField);
-    expect(h.hear(publish(5, 'x', { msgId: 1 }))).toBe(ErrorCode.BadField);
     expect(h.hear(publish(5, 'x', { qos: 1 }))).toBe(ErrorCode.BadField);
     expect(h.hear(publish(5, 'x', { qos: 2 }))).toBe(ErrorCode.BadField);
     expect(h.kinds()).toEqual([]);
@@ -291,5 +290,12 @@ describe('what is not for a client', () => {
     }
     expect(h.take()).toEqual([]);
     expect(h.kinds()).toEqual([]);
+  });
+
+  it('with QoS 0 is taken whatever its MsgId, which means nothing there', () => {
+    const h = listening();
+    expect(h.hear(publish(5, 'x', { msgId: 1 }))).toBe(ErrorCode.None);
+    expect(h.kinds()).toEqual([EventKind.Message]);
+    expect(h.take()).toEqual([]);
   });
 });
