@@ -61,3 +61,8 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 export function number(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 }
+
+/** "1 datagram", "12,345 datagrams". `noun`: in the singular; its plural ends in s. */
+export function count(value: number, noun: string): string {
+  return `${number(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -79,10 +79,11 @@ function milliseconds(value: number | null): string {
 }
 
 function tooLongLines({ classes }: SimReport): string[] {
-  const count = classes.reduce((sum, c) => sum + c.tooLong, 0);
-  return count === 0
-    ? []
-    : [`  ${colours.yellow(`${number(count)} datagrams were longer than the MTU and never sent`)}`];
+  const tooLong = classes.reduce((sum, c) => sum + c.tooLong, 0);
+  if (tooLong === 0) return [];
+  return [
+    `  ${colours.yellow(`${count(tooLong, 'datagram')} ${wasOrWere(tooLong)} longer than the MTU and never sent`)}`,
+  ];
 }
 
 function violationLines({ violations, qos }: SimReport): string[] {
@@ -90,7 +91,10 @@ function violationLines({ violations, qos }: SimReport): string[] {
   if (violations.length === 0) return [`  ${colours.green('every promise of QoS 1 and 2 was kept')}`];
   const shown = violations.slice(0, 10).map((v) => `    ${v.kind}: ${v.message}`);
   const more = violations.length > shown.length ? [`    and ${violations.length - shown.length} more`] : [];
-  const was = violations.length === 1 ? 'was' : 'were';
-  const head = `${count(violations.length, 'promise')} of QoS 1 and 2 ${was} broken:`;
+  const head = `${count(violations.length, 'promise')} of QoS 1 and 2 ${wasOrWere(violations.length)} broken:`;
   return [`  ${colours.red(head)}`, ...shown, ...more];
+}
+
+function wasOrWere(value: number): string {
+  return value === 1 ? 'was' : 'were';
 }

@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { count } from '../../../host/cli/output.js';
 import { describeWithTools } from '../../tools.js';
-import { Exit, MAIN, thimble } from './command.js';
+import { Exit, MAIN, temporaryFile, thimble, thimbleWithin } from './command.js';
 
 const ESCAPE = '\u001b';
 const SHORT_RUN = ['sim', 'lab', '--hours', '0.05'];
@@ -28,6 +29,29 @@ describe('colours', () => {
   it('are never in JSON', async () => {
     const { stdout } = await thimble([...SHORT_RUN, '--json'], { FORCE_COLOR: '1' });
     expect(stdout).not.toContain(ESCAPE);
+  });
+});
+
+describe('counts', () => {
+  it('have the plural that belongs to them', () => {
+    expect([0, 1, 2, 12_345].map((n) => count(n, 'datagram'))).toEqual([
+      '0 datagrams',
+      '1 datagram',
+      '2 datagrams',
+      '12,345 datagrams',
+    ]);
+  });
+
+  it('are right in the report of a single device', async () => {
+    const alone = temporaryFile('alone.json', {
+      name: 'alone',
+      seed: 1,
+      durationS: 60,
+      devices: [{ class: 'device', app: 'heartbeat', count: 1 }],
+      clients: [{ name: 'client', measures: true }],
+    });
+    const { stdout, stderr } = await thimbleWithin(['sim', alone]);
+    expect(stdout, stderr).toMatch(/^1 device, /m);
   });
 });
 
