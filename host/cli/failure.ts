@@ -34,8 +34,8 @@ const CALLERS = [
   /^ERR_BOARD$/,
   /^ERR_LIMIT$/,
   /^ERR_MODULE_(LOAD|ABI|FORMAT)/,
-  /^ERR_TCP_LISTEN$/,
-  /^(EADDRINUSE|EADDRNOTAVAIL|EACCES|ENOENT|EISDIR|EEXIST|ENOTDIR|ENOTFOUND|EAI_AGAIN)$/,
+  /^ERR_(TCP|UDP)_LISTEN$/,
+  /^(EACCES|ENOENT|EISDIR|EEXIST|ENOTDIR|ENOTFOUND|EAI_AGAIN)$/,
 ];
 
 /** The exit code and the message that an error stands for. A stack is shown only for what should not happen. */
@@ -49,11 +49,8 @@ export function explain(error: unknown): { exit: Exit; message: string } {
 
 /** Node's own words for the system's errors name neither the port nor a way out. */
 function describeSystem(code: string, error: Error): string {
-  const at = error as Error & { address?: string; port?: number; path?: string; hostname?: string; syscall?: string };
-  const protocol = at.syscall === 'bind' ? 'UDP port ' : ''; // TCP speaks for itself, see TcpListenError
-  const place = at.port === undefined ? (at.path ?? '') : `${protocol}${at.port} of ${at.address ?? 'this machine'}`;
-  if (code === 'EADDRINUSE') return `${place} is in use by another program; choose another port, or 0 for a free one`;
-  if (code === 'EADDRNOTAVAIL') return `${at.address ?? place} is no address of this machine`;
+  const at = error as Error & { path?: string; hostname?: string };
+  const place = at.path ?? '';
   if (code === 'EACCES') return `no permission for ${place}`;
   if (code === 'ENOENT') return `no file ${place}`;
   if (code === 'EEXIST' || code === 'ENOTDIR') return `${place} is a file, where a folder is needed`;

@@ -5,6 +5,7 @@ import type { Broker } from '../broker/broker.js';
 import { PACKET_BYTES_MAX_DEFAULT, PacketStream } from '../broker/stream.js';
 import type { Log, Millis } from '../ports.js';
 import { monotonicNow } from './clock.js';
+import { TcpListenError } from './listen-error.js';
 
 export interface TcpOptions {
   /** Address to listen at. */
@@ -47,32 +48,6 @@ export interface TcpListener {
   readonly port: number;
   /** Ends all sockets, whose wills are published, and listens no more. The broker itself goes on. */
   close(): Promise<void>;
-}
-
-/** The address could not be listened at; `cause` is Node's error. */
-export class TcpListenError extends Error {
-  override readonly name = 'TcpListenError';
-  readonly code = 'ERR_TCP_LISTEN';
-
-  constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
-    super(`cannot listen at ${host}, TCP port ${port}: ${reasonOf(cause)} (${cause.code})`, { cause });
-  }
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return 'another program has it; choose another port, or 0 for a free one';
-    case 'EACCES':
-      return 'the system reserves it; choose a port from 1024, or 0 for a free one';
-    case 'EADDRNOTAVAIL':
-      return 'this machine has no such address';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'no address is known for that name';
-    default:
-      return message;
-  }
 }
 
 /** Listens for MQTT clients. Rejects with TcpListenError. */

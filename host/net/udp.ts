@@ -10,6 +10,7 @@ import type { GatewayConfig } from '../gateway/index.js';
 import { Gateway } from '../gateway/index.js';
 import type { Address, DatagramLink, Log, Millis, Random, Upstream } from '../ports.js';
 import { monotonicNow } from './clock.js';
+import { UdpListenError } from './listen-error.js';
 
 /** Sees every datagram, for a recording. `epochMicros` is microseconds since 1970. `bytes` must not be changed. */
 export type Tap = (direction: 'in' | 'out', address: Address, bytes: Uint8Array, epochMicros: number) => void;
@@ -53,22 +54,30 @@ const TIMEOUT_MS_MAX = 2_147_483_647;
 const MICROS_PER_MS = 1_000;
 const MULTICAST = /^(22[4-9]|23\d)\.|^ff/i;
 
-/** Binds a socket and starts a gateway on it. Rejects with the system's error when the address cannot be had. */
+/** Binds a socket and starts a gateway on it. Rejects with UdpListenError when the address cannot be had. */
 export async function openUdpGateway(options: UdpGatewayOptions): Promise<UdpGateway> {
-  const { address: host, family } = await lookup(options.host ?? '127.0.0.1');
+  const { host = '127.0.0.1', port = 0 } = options;
+  const socket = await bind(host, port).catch((error: NodeJS.ErrnoException) => {
+    throw new UdpListenError(host, port, error);
+  });
+  return new UdpGateway(socket, options);
+}
+
+async function bind(name: string, port: number): Promise<Socket> {
+  const { address, family } = await lookup(name);
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
     // Every address is numeric: asking the resolver would only delay each datagram.
-    lookup: (name, _options, found) => found(null, name, family),
+    lookup: (host, _options, found) => found(null, host, family),
   });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind({ address: host, port: options.port ?? 0 }, () => {
+    socket.bind({ address, port }, () => {
       socket.off('error', reject);
       resolve();
     });
   });
-  return new UdpGateway(socket, options);
+  return socket;
 }
 
 export class UdpGateway implements DatagramLink {

@@ -277,7 +277,9 @@ describe('thimble broker', () => {
     );
     const third = thimble('broker', '--mqtt', '0', '--sn', `${sn}`);
     expect(await third.exit()).toBe(2);
-    expect(third.errors).toMatch(new RegExp(`^thimble: UDP port ${sn} [^\\n]*another port[^\\n]*\\[EADDRINUSE\\]\\n$`));
+    expect(third.errors).toMatch(
+      new RegExp(`^thimble: [^\\n]*UDP port ${sn}: [^\\n]*another port[^\\n]*\\[ERR_UDP_LISTEN\\]\\n$`),
+    );
     expect([...second.lines, ...third.lines]).toEqual([]);
   });
 

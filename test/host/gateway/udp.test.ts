@@ -89,7 +89,8 @@ describe('the UDP gateway', () => {
     await open();
     const { port } = parseAddress(gateway.address)!;
     await expect(openUdpGateway({ upstream: new FakeBroker(broker), port })).rejects.toMatchObject({
-      code: 'EADDRINUSE',
+      code: 'ERR_UDP_LISTEN',
+      message: `cannot listen at 127.0.0.1, UDP port ${port}: another program has it; choose another port, or 0 for a free one (EADDRINUSE)`,
     });
   });
 });

@@ -1,0 +1,41 @@
+// Addresses that cannot be listened at: one form of message for TCP and UDP.
+
+/** Why, and what to do. `cause`: Node's error. */
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another program has it; choose another port, or 0 for a free one';
+    case 'EACCES':
+      return 'the system reserves it; choose a port from 1024, or 0 for a free one';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'no address is known for that name';
+    default:
+      return message;
+  }
+}
+
+const text = (host: string, port: string, cause: NodeJS.ErrnoException): string =>
+  `cannot listen at ${host}, ${port}: ${reasonOf(cause)} (${cause.code})`;
+
+/** No TCP listener there; `cause` is Node's error. */
+export class TcpListenError extends Error {
+  override readonly name = 'TcpListenError';
+  readonly code = 'ERR_TCP_LISTEN';
+
+  constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
+    super(text(host, `TCP port ${port}`, cause), { cause });
+  }
+}
+
+/** No UDP socket there; `cause` is Node's error. */
+export class UdpListenError extends Error {
+  override readonly name = 'UdpListenError';
+  readonly code = 'ERR_UDP_LISTEN';
+
+  constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
+    super(text(host, `UDP port ${port}`, cause), { cause });
+  }
+}
