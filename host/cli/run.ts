@@ -9,7 +9,7 @@ import { decode, isFault } from '../wire/index.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 import { moduleFile } from './module-file.js';
-import { errorColours, number, print, printJson } from './output.js';
+import { count, errorColours, number, print, printJson } from './output.js';
 import { untilStopped } from './stop.js';
 
 export interface RunCommandOptions {
@@ -34,6 +34,7 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   const file = await moduleFile(app);
   const module = new DeviceModule(readInput('the module', file), basename(file));
   let hasComplained = false;
+  const end = new AbortController();
   const running = await startUdpDevice(module, {
     ...gateway,
     seed,
@@ -42,14 +43,18 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
       if (!hasComplained) process.stderr.write(`the network says ${error.message}; the client keeps trying\n`);
       hasComplained = true;
     },
+    onEnd: (error) => end.abort(error),
   });
   const serial = seed.toString(16).padStart(8, '0');
-  const stopped = untilStopped(forMs); // before the announcement: who reads it may already ask for the end
+  const stopped = untilStopped(forMs, end.signal); // before the announcement: who reads it may already ask for the end
   if (options.json !== true)
     print(`${basename(file)} (${serial}) runs against ${options.gateway}; Ctrl-C switches it off`);
-  await stopped;
-  report(serial, running.device, options.json === true);
-  await running.close();
+  try {
+    await stopped;
+    report(serial, running.device, options.json === true);
+  } finally {
+    await running.close();
+  }
 }
 
 function seedOf(text: string): number {
@@ -123,7 +128,7 @@ function report(serial: string, device: { counter(counter: Counter): number }, a
     return;
   }
   print(
-    `${number(counters.datagramsOut)} datagrams sent, ${number(counters.datagramsIn)} received, ` +
-      `${number(counters.retransmissions)} sent again, gateway lost ${number(counters.gatewayLost)} times`,
+    `${count(counters.datagramsOut, 'datagram')} sent, ${number(counters.datagramsIn)} received, ` +
+      `${number(counters.retransmissions)} sent again, gateway lost ${count(counters.gatewayLost, 'time')}`,
   );
 }

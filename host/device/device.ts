@@ -33,7 +33,10 @@ export class DeviceModule {
   private isRunning = false;
 
   /** `bytes`: the module. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI. */
-  constructor(bytes: Uint8Array, name = 'module') {
+  constructor(
+    bytes: Uint8Array,
+    readonly name = 'module',
+  ) {
     this.exports = instantiate(bytes, name, () => this.current);
     const version = this.exports.abi();
     if (version !== ABI_VERSION) {
@@ -70,14 +73,22 @@ export class DeviceModule {
 
   /**
    * Calls an export for a device. A board must not call back before it returns: what it was sent would be answered in the
-   * middle of a step. Throws ERR_DEVICE_BUSY where it does, and changes nothing.
+   * middle of a step. Throws ERR_DEVICE_BUSY where it does, and changes nothing. Throws ERR_DEVICE_TRAP where the module
+   * traps; memory is then free for other devices.
    */
-  run(device: Device, f: (...args: number[]) => number, args: readonly number[]): number {
+  run(device: Device, verb: string, args: readonly number[]): number {
+    const f = this.exports[verb];
+    if (typeof f !== 'function') throw new DeviceError('ERR_VERB', `the module has no verb ${verb}`);
     this.mustBeIdle();
     this.bringIn(device);
     this.isRunning = true;
     try {
-      return f(...args);
+      return (f as (...args: number[]) => number)(...args);
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      this.current = undefined;
+      device.breakDown(this.region);
+      throw new DeviceError('ERR_DEVICE_TRAP', `${this.name} trapped in ${verb}: ${error.message}`, { cause: error });
     } finally {
       this.isRunning = false;
     }
@@ -90,6 +101,13 @@ export class DeviceModule {
 }
 
 const BUSY = 'the board called a device of this module from within send or event: put what is to follow into a queue';
+
+/** V8 tells of a module's endless recursion as it does of JavaScript's. */
+function isTrap(error: unknown): error is Error {
+  return (
+    error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && /call stack size/.test(error.message))
+  );
+}
 
 function instantiate(bytes: Uint8Array, name: string, current: () => Device | undefined): ModuleExports {
   let memory: WebAssembly.Memory | undefined;
@@ -121,6 +139,8 @@ function instantiate(bytes: Uint8Array, name: string, current: () => Device | un
 export class Device {
   /** The image while another device's is in memory. */
   private aside: Uint8Array;
+  /** Since a trap, which left the image in the middle of a step: readable, but nothing to go on from. */
+  private hasTrapped = false;
 
   constructor(
     readonly module: DeviceModule,
@@ -133,12 +153,19 @@ export class Device {
     this.aside.set(region);
   }
 
+  /** The module has trapped, and left this. */
+  breakDown(region: Uint8Array): void {
+    this.aside.set(region);
+    this.hasTrapped = true;
+  }
+
   takeUp(region: Uint8Array): void {
     region.set(this.aside);
   }
 
   /** Power-on. `seed` is what differs between devices of a kind, such as a serial number (32 bits). */
   start(now: Millis, seed: number): number {
+    this.hasTrapped = false; // a power-on wipes the image
     return this.call('start', now | 0, seed | 0);
   }
 
@@ -155,11 +182,18 @@ export class Device {
     return ms === NEVER_MS ? Number.POSITIVE_INFINITY : ms;
   }
 
-  /** Calls a verb of a modem module with numbers; for octets see `write`. */
+  /**
+   * Calls a verb of a modem module with numbers; for octets see `write`. Throws ERR_DEVICE_TRAP where the module traps, and
+   * from then on, until the device is started or given an image.
+   */
   call(verb: string, ...args: number[]): number {
-    const f = this.module.exports[verb];
-    if (typeof f !== 'function') throw new DeviceError('ERR_VERB', `the module has no verb ${verb}`);
-    return this.module.run(this, f as (...args: number[]) => number, args);
+    if (this.hasTrapped) {
+      throw new DeviceError(
+        'ERR_DEVICE_TRAP',
+        `${this.module.name}: no ${verb} after a trap, until the device is started`,
+      );
+    }
+    return this.module.run(this, verb, args);
   }
 
   /** Puts octets where verbs look for them. Returns their number. */
@@ -189,6 +223,7 @@ export class Device {
     checkImage(image, this.module.imageBytes);
     this.module.bringIn(this);
     this.module.region.set(image);
+    this.hasTrapped = false;
   }
 
   /** Another device in the same state, on another board. */

@@ -9,6 +9,8 @@ export type DeviceErrorCode =
   | 'ERR_IMAGE'
   /** A board called a device of a module from within another call into it. */
   | 'ERR_DEVICE_BUSY'
+  /** The module trapped in a call for a device, which is off since; `cause` is the engine's error. */
+  | 'ERR_DEVICE_TRAP'
   /** A verb that the module does not export. */
   | 'ERR_VERB';
 
@@ -18,7 +20,8 @@ export class DeviceError extends Error {
   constructor(
     readonly code: DeviceErrorCode,
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }

@@ -12,6 +12,8 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
   }
   class Table {}
+  /** A trap. */
+  class RuntimeError extends Error {}
   class Instance {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Record<string, unknown>;

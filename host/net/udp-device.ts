@@ -17,12 +17,14 @@ export interface UdpDeviceOptions {
   readonly onEvent?: (event: DeviceEvent) => void;
   /** Told of what the network refuses, such as a gateway that is not there. The device goes on: its client retries. */
   readonly onNetworkError?: (error: Error) => void;
+  /** Told of what ended the device, such as a trap in its module; its socket is closed. Default: the error is thrown. */
+  readonly onEnd?: (error: Error) => void;
 }
 
 /** The longest delay that setTimeout takes. */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
-/** Connects a socket to the gateway and switches the device on. Rejects where the name does not resolve. */
+/** Connects a socket to the gateway and switches the device on. Rejects where the name does not resolve, or the module traps. */
 export async function startUdpDevice(module: DeviceModule, options: UdpDeviceOptions): Promise<UdpDevice> {
   const { address, family } = await lookup(options.host);
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
@@ -33,7 +35,14 @@ export async function startUdpDevice(module: DeviceModule, options: UdpDeviceOpt
       resolve();
     });
   });
-  return new UdpDevice(module, socket, options);
+  const device = new UdpDevice(module, socket, options);
+  try {
+    device.powerOn();
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+  return device;
 }
 
 export class UdpDevice {
@@ -53,12 +62,17 @@ export class UdpDevice {
     });
     socket.on('message', (datagram) => this.receive(datagram));
     socket.on('error', (error) => options.onNetworkError?.(error));
-    this.device.start(monotonicNow(), options.seed);
+  }
+
+  /** `startUdpDevice` does this. Throws ERR_DEVICE_TRAP. */
+  powerOn(): void {
+    this.device.start(monotonicNow(), this.options.seed);
     this.poll();
   }
 
-  /** Switches the device off, without a word to the gateway, as a power cut does. */
+  /** Switches the device off, without a word to the gateway, as a power cut does. Does nothing the second time. */
   close(): Promise<void> {
+    if (this.isClosed) return Promise.resolve();
     this.isClosed = true;
     clearTimeout(this.timeout);
     return new Promise((resolve) => this.socket.close(() => resolve()));
@@ -83,14 +97,27 @@ export class UdpDevice {
   private receive(datagram: Uint8Array): void {
     if (this.isClosed) return;
     this.options.tap?.('down', datagram);
-    this.device.receive(datagram, monotonicNow());
-    this.poll();
+    this.orEnd(() => {
+      this.device.receive(datagram, monotonicNow());
+      this.poll();
+    });
   }
 
   private poll(): void {
     clearTimeout(this.timeout);
     const delayMs = this.device.poll(monotonicNow());
     if (this.isClosed || delayMs === Number.POSITIVE_INFINITY) return;
-    this.timeout = setTimeout(() => this.poll(), Math.min(delayMs, TIMEOUT_MS_MAX));
+    this.timeout = setTimeout(() => this.orEnd(() => this.poll()), Math.min(delayMs, TIMEOUT_MS_MAX));
+  }
+
+  /** Nobody calls who could catch: what the device throws ends it, and is told. */
+  private orEnd(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      void this.close();
+      if (this.options.onEnd === undefined) throw error;
+      this.options.onEnd(error as Error);
+    }
   }
 }
