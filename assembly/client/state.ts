@@ -212,8 +212,12 @@ const CURSOR: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
 const RX: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 
+/** A page of WebAssembly's memory: what the smallest boards give. */
+const IMAGE_BYTES_MAX: usize = 65536;
 /** Octets of the whole state region. */
 export const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
+if (IMAGE_BYTES > IMAGE_BYTES_MAX)
+  ERROR('THIMBLE_TOPICS_MAX and others: together they make a state of more than 65536 octets');
 /** Where it begins. */
 export const IMAGE_AT: usize = memory.data(<i32>IMAGE_BYTES, 8);
 

@@ -11,10 +11,13 @@ export class Text {
 
   /** Where the octets are. */
   get at(): usize {
+    // Where there is no buffer, what follows in the state lies here.
+    if (TEXT_BYTES === 0) ERROR('THIMBLE_TEXT_BYTES: 16 or more, since the application builds text');
     return changetype<usize>(this) + offsetof<Text>();
   }
 
   clear(): this {
+    if (TEXT_BYTES === 0) ERROR('THIMBLE_TEXT_BYTES: 16 or more, since the application builds text');
     this.bytes = 0;
     this.failed = 0;
     return this;

@@ -1,6 +1,6 @@
 // How much a device can hold: the defaults. A board or an application changes one with `--use THIMBLE_NAME=value` on the
 // compiler's command line, where NAME is the constant below without `_DEFAULT`. Every table of the client is sized here,
-// so the whole state is known at compile time.
+// so the whole state is known at compile time: at most 65,536 octets, a page of WebAssembly's memory.
 
 /** Topics and filters a device knows at once, its own and those that a gateway registers. 1 to 254. */
 export const TOPICS_MAX_DEFAULT = 12;
@@ -10,7 +10,7 @@ export const TOPIC_NAME_BYTES_MAX_DEFAULT = 56;
 export const RX_BYTES_DEFAULT = 512;
 /** Octets of the largest datagram sent: payloads up to 9 less. At least 64 and 6 more than a topic name, at most 65,535. */
 export const TX_BYTES_DEFAULT = 512;
-/** Octets for messages waiting to be sent or acknowledged, 6 of overhead a message. At least TX_BYTES. */
+/** Octets for messages waiting to be sent or acknowledged, 6 of overhead a message. TX_BYTES to 65,535. */
 export const OUTBOUND_BYTES_DEFAULT = 768;
 /** QoS 2 messages from the gateway that are remembered, open or just completed. 2 to 255. */
 export const INBOUND_QOS2_MAX_DEFAULT = 4;
@@ -18,17 +18,20 @@ export const INBOUND_QOS2_MAX_DEFAULT = 4;
 export const EVENTS_MAX_DEFAULT = 8;
 /** Octets of the will message. 0 to 246. */
 export const WILL_MESSAGE_BYTES_MAX_DEFAULT = 32;
-/** Octets of state that an application keeps in the image, a multiple of 8. */
+/** Octets of state that an application keeps in the image. A multiple of 8, 0 to 32,768. */
 export const APP_BYTES_DEFAULT = 128;
-/** T_retry, ms (7.2): 10 to 15 s on a slow radio. At least 2. */
+/** T_retry, ms (7.2): 10 to 15 s on a slow radio. 2 to 2^30. */
 export const T_RETRY_MS_DEFAULT = 10_000;
-/** N_retry (7.2): 3 to 5. At most 255. */
+/** N_retry (7.2): 3 to 5. 0 to 255. */
 export const N_RETRY_DEFAULT = 5;
-/** T_WAIT, ms (7.2): more than 5 minutes. */
+/** T_WAIT, ms (7.2): more than 5 minutes. 1 to 2^30. */
 export const T_WAIT_MS_DEFAULT = 301_000;
 /** The longest pause between two attempts to reconnect, ms. Pauses double from T_retry up to this, with jitter. T_retry to 2^30. */
 export const RECONNECT_MS_MAX_DEFAULT = 300_000;
-/** An identical QoS 2 PUBLISH within this time of its completion is a late copy of the radio's, ms. */
+/** An identical QoS 2 PUBLISH within this time of its completion is a late copy of the radio's, ms. 1 to 2^30. */
 export const LATE_DUPLICATE_MS_DEFAULT = 5_000;
-/** Octets of the buffer in which an application builds names and payloads. 0 where it builds none. */
+/**
+ * Octets of the buffer in which an application builds names and payloads, 8 of them overhead. A multiple of 8, 16 to 32,768,
+ * or 0 where it builds none: what needs the buffer then does not compile.
+ */
 export const TEXT_BYTES_DEFAULT = 128;

@@ -1,6 +1,6 @@
 // thimble build: applications and modules to WebAssembly.
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { readBoard } from '../firmware/boards.js';
 import { applicationTarget, type BuildReport, type BuildTarget, build, listTargets } from '../firmware/build.js';
 import { FirmwareError } from '../firmware/error.js';
@@ -48,7 +48,7 @@ function selectTargets(app: string | undefined, out: string | undefined): BuildT
 function parseLimits(pairs: readonly string[]): Record<string, number> {
   return Object.fromEntries(
     pairs.map((pair) => {
-      const match = /^([A-Z0-9_]+)=(\d{1,9})$/.exec(pair);
+      const match = /^([A-Z0-9_]+)=(\d{1,10})$/.exec(pair);
       if (match === null) throw new FirmwareError('ERR_LIMIT', `--use ${pair}: NAME=NUMBER, such as TOPICS_MAX=24`);
       return [match[1]!.replace(/^THIMBLE_/, ''), Number(match[2])];
     }),
@@ -56,7 +56,7 @@ function parseLimits(pairs: readonly string[]): Record<string, number> {
 }
 
 /** What the limits' own checks say through the compiler (assembly/memory/limits.ts). */
-const LIMIT_SAID = /User-defined: 'THIMBLE_([A-Z0-9_]+: [^']*)'/;
+const LIMIT_SAID = /User-defined: 'THIMBLE_([A-Z0-9_]+(?: and others)?: [^']*)'/;
 
 /** A limit out of its range is the caller's fault, though the compiler finds it. */
 function blameLimit(error: unknown): never {
@@ -65,13 +65,19 @@ function blameLimit(error: unknown): never {
   throw error;
 }
 
+/** As short as the current folder allows; what is outside of it in full, not as a ladder of `..`. */
+function displayPath(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path.startsWith('..') || isAbsolute(path) ? resolve(file) : path;
+}
+
 function printReports(reports: readonly BuildReport[]): void {
   const rows = reports.map((r) => [
     r.name,
     number(r.wasmBytes),
     number(r.stateBytes),
     number(r.linearBytes),
-    relative(process.cwd(), r.out),
+    displayPath(r.out),
   ]);
   print(table(['module', 'wasm B', 'state B', 'linear memory B', 'file'], rows));
 }

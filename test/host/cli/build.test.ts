@@ -66,6 +66,20 @@ describe('thimble build', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  it('makes the folder of --out, and names files outside of the current one in full', async () => {
+    const folder = temporaryFolder();
+    const out = join(folder, 'not', 'there', 'beacon.wasm');
+    expect((await thimbleWithin(['build', 'beacon', '--out', out])).stdout).toContain(` ${out} `);
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      const { stdout } = await thimbleWithin(['build', 'beacon', '--out', out]);
+      expect(stdout).toContain(` ${join('not', 'there', 'beacon.wasm')} `);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
   it('shows a table to people', async () => {
     const out = join(temporaryFolder(), 'beacon.wasm');
     const { stdout } = await thimbleWithin(['build', 'beacon', '--out', out]);
