@@ -22,11 +22,15 @@ export function findBrokenRules(bytes: Uint8Array, options: CheckOptions = {}): 
   const allowed = options.debug === true ? BOARD_FUNCTIONS_DEBUG : BOARD_FUNCTIONS;
   const broken: string[] = [];
   if (facts.mutableGlobals > 0) {
-    broken.push(`${facts.mutableGlobals} mutable global(s): state belongs into linear memory (client.state)`);
+    const globals = facts.mutableGlobals === 1 ? 'global' : 'globals';
+    broken.push(`${facts.mutableGlobals} mutable ${globals}: state belongs into linear memory (client.state)`);
   }
   if (facts.hasStart) broken.push('a start section: initialise in setup(), and let top-level variables be constants');
-  for (const name of facts.memoryInstructions) {
-    broken.push(`memory.grow or memory.size in ${name}: there is no heap (join text with \`text\`, not with +)`);
+  if (facts.memoryInstructions.length > 0) {
+    // Release builds have no names, and a number such as $32 tells nobody anything.
+    const named = [...new Set(facts.memoryInstructions)].filter((name) => !/^\$\d+$/.test(name));
+    const where = named.length > 0 ? ` in ${named.join(', ')}` : '';
+    broken.push(`memory.grow or memory.size${where}: there is no heap (join text with \`text\`, not with +)`);
   }
   for (const { module, name, kind } of facts.imports) {
     if (module === 'board' && kind === 'function' && allowed.includes(name)) continue;
@@ -43,5 +47,6 @@ export function findBrokenRules(bytes: Uint8Array, options: CheckOptions = {}): 
 export function checkModule(bytes: Uint8Array, options: CheckOptions = {}): void {
   const broken = findBrokenRules(bytes, options);
   if (broken.length === 0) return;
-  throw new FirmwareError('ERR_MODULE_RULES', `the module breaks ${broken.length} rule(s):\n  ${broken.join('\n  ')}`);
+  const rules = broken.length === 1 ? 'a rule' : `${broken.length} rules`;
+  throw new FirmwareError('ERR_MODULE_RULES', `the module breaks ${rules}:\n  ${broken.join('\n  ')}`);
 }

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import * as limits from '../../assembly/protocol/limits.js';
+import { describeExports } from './application-exports.js';
 import { FirmwareError } from './error.js';
 import { MODULES_DIR, PACKAGE_ROOT } from './paths.js';
 
@@ -50,7 +51,7 @@ export async function compile(options: CompileOptions): Promise<Uint8Array> {
   });
   if (result.error !== null || output === undefined) {
     const said = result.stderr.toString().trim() || String(result.error?.message);
-    throw new FirmwareError('ERR_COMPILE', withRealName(said, application));
+    throw new FirmwareError('ERR_COMPILE', inWordsOf(said, application));
   }
   return output;
 }
@@ -105,9 +106,10 @@ function readApplication(file: string, place: string): string {
   );
 }
 
-function withRealName(said: string, application: string | undefined): string {
+/** What the compiler said, for whoever wrote the application and knows no other file. */
+function inWordsOf(said: string, application: string | undefined): string {
   if (application === undefined) return said;
-  return said
+  return describeExports(said, relative(process.cwd(), application))
     .replaceAll('assembly/apps/main.ts', relative(process.cwd(), application))
     .replace(/assembly\/outside(\/[^\s:()]+)/g, (_all, file: string) => relative(process.cwd(), file));
 }

@@ -71,6 +71,33 @@ describe('an application outside of the repository', () => {
     });
   });
 
+  it.each<[string, string, string[], RegExp]>([
+    ['tick', 'export function setup(seed: i32): void {}', ['tick(): i32'], /setup/],
+    ['setup', 'export function tick(): i32 { return 1; }', ['setup(seed: i32): void'], /tick/],
+    ['either', 'export const x = 1;', ['setup(seed: i32): void', 'tick(): i32'], /FAILURE/],
+    ['a tick that returns', appText().replace('tick(): i32', 'tick(): void'), ['tick(): i32'], /setup/],
+    [
+      'a setup that takes a seed',
+      appText().replace('seed: i32', '').replace('seed', '1'),
+      ['setup(seed: i32)'],
+      /tick/,
+    ],
+  ])('without %s is told what to export, and of no file but its own', async (_what, app, wanted, unsaid) => {
+    const failure = buildApp({ 'bell.ts': app });
+    await expect(failure).rejects.toMatchObject({ code: 'ERR_COMPILE' });
+    const { message } = (await failure.catch((error: unknown) => error)) as Error;
+    expect(message).not.toContain('application.ts');
+    expect(message).not.toMatch(unsaid);
+    for (const line of message.split('\n')) expect(line).toContain('bell.ts');
+    for (const signature of wanted) expect(message).toContain(`\`export function ${signature}`);
+  });
+
+  it('is told of its other faults, too, where it exports too little', async () => {
+    await expect(buildApp({ 'bell.ts': 'export function setup(seed: i32): void { nope(); }' })).rejects.toMatchObject({
+      message: expect.stringMatching(/bell\.ts does not export tick;[^\n]*\n.*'nope'.*bell\.ts\(1,/s),
+    });
+  });
+
   it('that does not build leaves what was there', async () => {
     const folder = scratch();
     const out = join(folder, 'out.wasm');
@@ -130,12 +157,46 @@ describe('limits', () => {
     expect(least.stateBytes).toBeLessThan(800);
     const most = await buildModem({
       TOPICS_MAX: 254,
-      TOPIC_NAME_BYTES_MAX: 246,
+      TOPIC_NAME_BYTES_MAX: 56,
       WILL_MESSAGE_BYTES_MAX: 246,
       EVENTS_MAX: 128,
+      APP_BYTES: 32_768,
+      T_RETRY_MS: 2 ** 30,
+      T_WAIT_MS: 2 ** 30,
+      RECONNECT_MS_MAX: 2 ** 30,
+      LATE_DUPLICATE_MS: 2 ** 30,
     });
-    expect(most.stateBytes).toBeLessThan(65_536 + 8_192);
-    expect(most.stateBytes).toBeGreaterThan(254 * 254);
+    expect(most.stateBytes).toBeGreaterThan(48_000);
+    const shortest = { T_RETRY_MS: 2, T_WAIT_MS: 1, RECONNECT_MS_MAX: 2, LATE_DUPLICATE_MS: 1 };
+    expect((await buildModem(shortest)).stateBytes).toBeGreaterThan(0);
+    expect((await buildModem({ TEXT_BYTES: 32_768 })).stateBytes).toBeGreaterThan(32_768);
+  });
+
+  it('may make a state of one page, and not an octet more', async () => {
+    const { stateBytes } = await buildModem({ APP_BYTES: 0 });
+    const rest = 65_536 - stateBytes - 32_768;
+    const rxBytes = 512 + rest;
+    expect((await buildModem({ APP_BYTES: 32_768, RX_BYTES: rxBytes })).stateBytes).toBe(65_536);
+    await expect(buildModem({ APP_BYTES: 32_768, RX_BYTES: rxBytes + 1 })).rejects.toMatchObject({
+      code: 'ERR_COMPILE',
+      message: expect.stringContaining('65536 octets'),
+    });
+  });
+
+  it('leave no text out of bounds: without a buffer, what needs one does not compile', async () => {
+    const silent = `import { client } from 'thimble';
+      export function setup(seed: i32): void { client.predefined(1); }
+      export function tick(): i32 { client.next(); return 1000; }`;
+    const limits = { TEXT_BYTES: 0 };
+    expect((await buildApp({ 'silent.ts': silent }, { limits })).stateBytes).toBeGreaterThan(0);
+    for (const use of ['text.clear();', "client.topic('a');", 'client.identify();', 'client.publish(0, 0, false);']) {
+      const app = silent.replace('client.next();', use).replace('{ client }', '{ client, text }');
+      await expect(buildApp({ 'app.ts': app }, { limits }), use).rejects.toMatchObject({
+        code: 'ERR_COMPILE',
+        message: expect.stringContaining('THIMBLE_TEXT_BYTES: 16 or more'),
+      });
+      expect((await buildApp({ 'app.ts': app }, { limits: { TEXT_BYTES: 16 } })).stateBytes, use).toBeGreaterThan(0);
+    }
   });
 
   it.each([
@@ -151,6 +212,18 @@ describe('limits', () => {
     ['that leaves no time', { T_RETRY_MS: 1 }, 'ERR_COMPILE'],
     ['below T_retry', { RECONNECT_MS_MAX: 9_999 }, 'ERR_COMPILE'],
     ['that an octet cannot count', { N_RETRY: 256 }, 'ERR_COMPILE'],
+    ['that is no power of two', { EVENTS_MAX: 12 }, 'ERR_COMPILE'],
+    ['that leaves the state unaligned', { APP_BYTES: 12 }, 'ERR_COMPILE'],
+    ['below nothing', { APP_BYTES: -8 }, 'ERR_COMPILE'],
+    ['that no device has', { APP_BYTES: 32_776 }, 'ERR_COMPILE'],
+    ['smaller than its overhead', { TEXT_BYTES: 8 }, 'ERR_COMPILE'],
+    ['that leaves the text unaligned', { TEXT_BYTES: 20 }, 'ERR_COMPILE'],
+    ['that no text needs', { TEXT_BYTES: 32_776 }, 'ERR_COMPILE'],
+    ['that waits for nothing', { T_WAIT_MS: 0 }, 'ERR_COMPILE'],
+    ['that remembers nothing', { LATE_DUPLICATE_MS: 0 }, 'ERR_COMPILE'],
+    ['that a wrapping clock takes for the past', { T_WAIT_MS: 2 ** 30 + 1 }, 'ERR_COMPILE'],
+    ['that never ends', { T_RETRY_MS: 2 ** 30 + 1, RECONNECT_MS_MAX: 2 ** 30 }, 'ERR_COMPILE'],
+    ['that remembers for ever', { LATE_DUPLICATE_MS: 2 ** 30 + 1 }, 'ERR_COMPILE'],
   ])('a limit %s is refused', async (_what, limits, code) => {
     await expect(buildModem(limits as unknown as Record<string, number>)).rejects.toMatchObject({ code });
   });

@@ -91,6 +91,11 @@ describe('a rule', () => {
     oneBroken(deviceText(`(func $hungry (export "hungry") ${instruction})`), /memory\.grow or memory\.size/);
   });
 
+  it('is told once, however often it is broken, and without numbers for names', () => {
+    const hungry = '(func (drop (memory.grow (i32.const 1))) (drop (memory.size)))';
+    oneBroken(deviceText(`${hungry} ${hungry}`), /^memory\.grow or memory\.size: there is no heap/);
+  });
+
   it.each([
     ['env', 'abort', '(func (param i32 i32 i32 i32))'],
     ['wasi_snapshot_preview1', 'fd_write', '(func (param i32 i32 i32 i32) (result i32))'],
