@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { debianPackages, findTool } from './tools.js';
+import { debianPackages, findTool, missingFile } from './tools.js';
 
 describe('the list of Debian packages', () => {
   it('names each package once, in the letters that Debian allows', () => {
@@ -16,5 +16,14 @@ describe('the list of Debian packages', () => {
     } finally {
       process.env.PATH = PATH;
     }
+  });
+});
+
+describe('a file that is not there', () => {
+  it('is told by what it is and where it should be', () => {
+    const file = new URL('file:///some%20where/links.csv');
+    expect(missingFile(file, 'the measured links of the ORBIT testbed')).toMatch(
+      /^needs the measured links of the ORBIT testbed at \/some where\/links\.csv\b/,
+    );
   });
 });

@@ -2,6 +2,7 @@
 // and says how to get them; a CI run fails, so that nothing is skipped unseen.
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
 
 /** Programs, and the Debian packages that hold them. */
@@ -61,12 +62,17 @@ function packageOf(tool: Tool): string {
   return name;
 }
 
+/** Why tests that need a file are skipped. `what`: what the file is. */
+export function missingFile(file: URL, what: string): string {
+  return `needs ${what} at ${fileURLToPath(file)}, which is not part of the project`;
+}
+
 /** A `describe` whose tests read a file that is not part of the project; skipped, with the reason, where there is none. */
-export function describeWithFile(file: URL, title: string, tests: () => void): void {
+export function describeWithFile(file: URL, what: string, title: string, tests: () => void): void {
   if (existsSync(file)) {
     describe(title, tests);
     return;
   }
-  process.stderr.write(`skipped "${title}": no ${file.pathname}\n`);
+  process.stderr.write(`skipped "${title}": ${missingFile(file, what)}\n`);
   describe.skip(title, tests);
 }
