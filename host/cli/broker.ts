@@ -17,6 +17,7 @@ export interface BrokerCommandOptions {
   readonly host: string;
   readonly mqtt: string;
   readonly sn: string;
+  readonly broadcast?: string;
   readonly config?: string;
   readonly pcap?: string;
   readonly verbose?: boolean;
@@ -29,6 +30,7 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   const config = options.config === undefined ? {} : readBrokerConfig(options.config);
   const mqtt = portOf('--mqtt', options.mqtt);
   const sn = portOf('--sn', options.sn);
+  checkBroadcast(options.broadcast);
   const log = options.verbose === true ? logToStderr : undefined;
   const random = new Xoshiro128(randomBytes(4).readUInt32LE());
   const broker = new Broker({}, { random, ...(log && { log }) });
@@ -44,6 +46,7 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
     host: options.host,
     port: sn,
     ...(config.gateway && { config: config.gateway }),
+    ...(options.broadcast !== undefined && { broadcast: options.broadcast }),
     upstream: new BrokerUpstream(broker),
     clock: monotonicNow,
     ...(log && { log }),
@@ -59,6 +62,11 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
   await udp.close();
   await tcp.close();
   capture?.close();
+}
+
+function checkBroadcast(address: string | undefined): void {
+  if (address === undefined || (parseAddress(address)?.port ?? 0) > 0) return;
+  throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: IP:PORT, such as 192.168.1.255:1884`);
 }
 
 function portOf(option: string, text: string): number {

@@ -50,6 +50,7 @@ function createProgram(): Command {
     .option('--host <address>', 'address or name to listen on; 0.0.0.0 for every interface', '127.0.0.1')
     .option('--mqtt <port>', 'TCP port of MQTT 3.1.1, 0 for any free one', '1883')
     .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
+    .option('--broadcast <ip:port>', 'broadcast address or multicast group for ADVERTISE and GWINFO; default: none')
     .option('--config <file>', 'JSON with predefined topics, timers and limits, see docs/CLI.md')
     .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
     .option('--verbose', 'log what happens to stderr')

@@ -230,6 +230,7 @@ export class Simulation {
       this.scheduler,
       {
         onAir: (device, direction, datagram, now) => {
+          if (this.atEnd !== undefined) return; // overtime belongs to no figure and no capture
           this.digest.datagram(now, device.address, direction, datagram);
           this.options.tap?.(index, direction, datagram, now);
         },

@@ -237,9 +237,6 @@ describeWithTools(['tshark'], "the simulator's capture", () => {
 });
 
 describe('thimble broker', () => {
-  /** Far above what it takes to close a few sockets, far below any timer that an end might wait for. */
-  const END_MS_MAX = 5_000;
-
   async function canListen({ mqtt, sn }: Ports): Promise<void> {
     const server = createServer().listen(mqtt, HOST);
     await once(server, 'listening');
@@ -258,9 +255,7 @@ describe('thimble broker', () => {
       await modem.connect(KEEP_ALIVE_S);
       const idle = connect(ports.mqtt, HOST); // says nothing, and would stay for ever
       await once(idle, 'connect');
-      const began = performance.now();
       expect(await broker.stop(signal)).toBe(0);
-      expect(performance.now() - began).toBeLessThan(END_MS_MAX);
       expect(broker.errors).toBe('');
       await until('the end of the idle socket', () => idle.closed);
       await until('DISCONNECT', () => modem.received(PacketType.Disconnect) === 1);
@@ -291,6 +286,19 @@ describe('thimble broker', () => {
     await modem.connect(KEEP_ALIVE_S);
     expect(await program.stop('SIGINT')).toBe(0);
     expect(program.lines.length).toBe(3);
+  });
+
+  it('advertises itself where it is told to', async () => {
+    const neighbour = createSocket({ type: 'udp4', reuseAddr: true });
+    neighbour.bind(0);
+    await once(neighbour, 'listening');
+    const heard = once(neighbour, 'message');
+    // All of loopback: what a subnet's broadcast address is on a real network.
+    const { broker } = await startBroker('--broadcast', `127.255.255.255:${neighbour.address().port}`);
+    const [octets] = (await heard) as [Buffer];
+    expect(octets[1]).toBe(PacketType.Advertise);
+    neighbour.close();
+    expect(await broker.stop('SIGTERM')).toBe(0);
   });
 
   it('listens on the port that it is given again and again', async () => {

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Exit, temporaryFile, temporaryFolder, thimble, thimbleWithin } from './command.js';
 
-/** Far above what a start takes on a busy machine, far below the time that `run` is asked for. */
-const PROMPT_MS_MAX = 20_000;
 const FOR_S = '120';
 
 let folder: string;
@@ -53,12 +51,10 @@ describe('an application that traps', () => {
     const gateway = createSocket('udp4').bind(0, '127.0.0.1'); // hears, and says nothing
     await once(gateway, 'listening');
     try {
-      const began = performance.now();
       const address = `127.0.0.1:${gateway.address().port}`;
       const { exit, stderr } = await thimble(['run', file(), '--gateway', address, '--for', FOR_S]);
       expect(stderr).toMatch(message);
       expect(exit).toBe(Exit.Failed);
-      expect(performance.now() - began).toBeLessThan(PROMPT_MS_MAX);
     } finally {
       gateway.close();
     }

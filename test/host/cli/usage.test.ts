@@ -51,6 +51,9 @@ describe('numbers', () => {
       [['broker', '--mqtt', port, '--sn', '0'], 'ERR_USAGE_PORT', [`--mqtt ${port}`, PORTS]],
       [['broker', '--mqtt', '0', '--sn', port], 'ERR_USAGE_PORT', [`--sn ${port}`, PORTS]],
     ]),
+    ...['x', '192.168.1.255', '192.168.1.255:0'].map((address): Row => {
+      return [['broker', '--broadcast', address], 'ERR_USAGE_BROADCAST', [`--broadcast ${address}`, 'IP:PORT']];
+    }),
     ...['x', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', ':1884', '::1:1884'].map((gateway): Row => {
       return [['run', 'light', '--gateway', gateway], 'ERR_USAGE_GATEWAY', [`--gateway ${gateway}`, 'HOST:PORT']];
     }),
