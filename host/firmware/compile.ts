@@ -65,6 +65,7 @@ function argumentsFor(options: CompileOptions): string[] {
     PACKAGE_ROOT,
     '--config',
     'asconfig.json',
+    '--noColors', // what it says is read by programs, too, and shown within our own message
     '--target',
     options.debug === true ? 'debug' : 'release',
     '--outFile',
