@@ -20,6 +20,8 @@ interface Entry {
   /** The device it comes from or goes to. */
   readonly device: string;
   deliveries: number;
+  /** Its device was told that the gateway has it. */
+  acknowledged: boolean;
   /** When it arrived for the first time; meaningless before. */
   arrivedMs: Millis;
 }
@@ -75,6 +77,7 @@ export class Ledger {
       order: this.entries.length,
       device,
       deliveries: 0,
+      acknowledged: false,
       arrivedMs: 0,
     };
     this.entries.push(entry);
@@ -99,6 +102,13 @@ export class Ledger {
       if (!this.ambiguous.has(key)) this.checkOrder(entry);
     }
     return true;
+  }
+
+  /** The device was told that its message has been taken: now it must arrive, whatever becomes of the device. */
+  acknowledged(device: string, topic: string, payload: Uint8Array): void {
+    const twins = this.byKey.get(keyOf('up', topic, textOf(payload)));
+    const entry = twins?.findLast(({ publisher }) => publisher === device);
+    if (entry !== undefined) entry.acknowledged = true;
   }
 
   /** The device is dead: what it has not got through stays with it, and what it has not got never will arrive. */
@@ -147,8 +157,8 @@ export class Ledger {
     return entry.qos > 0 && entry.deliveries === 0 && entry.sentMs <= untilMs && !this.isOrphan(entry);
   }
 
-  private isOrphan({ device, deliveries }: Entry): boolean {
-    return deliveries === 0 && this.dead.has(device);
+  private isOrphan({ device, deliveries, acknowledged }: Entry): boolean {
+    return deliveries === 0 && !acknowledged && this.dead.has(device);
   }
 
   private checkOrder(entry: Entry): void {

@@ -1,11 +1,11 @@
 // One device in a simulated world: its module, its radio both ways, its place in virtual time.
-import { Counter } from '../../assembly/protocol/index.js';
+import { Counter, PacketType, ReturnCode } from '../../assembly/protocol/index.js';
 import { Xoshiro128 } from '../core/random.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Device, DeviceModule } from '../device/device.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Address, Millis } from '../ports.js';
-import type { SnQos } from '../wire/index.js';
+import type { Packet, SnQos } from '../wire/index.js';
 import type { Direction } from './digest.js';
 import { Link, type LinkOptions } from './link.js';
 import type { Action, Scheduler } from './scheduler.js';
@@ -32,6 +32,8 @@ export interface SimDeviceEvents {
   atGateway(device: SimDevice, datagram: Uint8Array, now: Millis): void;
   /** A message leaves the device for the first time. */
   published(device: SimDevice, topic: string, payload: Uint8Array, qos: SnQos, now: Millis): void;
+  /** The device has heard that its message was taken. */
+  acknowledged(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
   /** A message reaches the device's application. */
   delivered(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
 }
@@ -48,6 +50,8 @@ export class SimDevice {
   /** Off before boot and after death. */
   private isOn = false;
   private now: Millis = 0;
+  /** The message of QoS 1 or 2 in flight; there is one at a time (6.6). */
+  private unacknowledged: { readonly msgId: number; readonly topic: string; readonly payload: Uint8Array } | undefined;
 
   constructor(
     module: DeviceModule,
@@ -104,7 +108,9 @@ export class SimDevice {
   private receive(datagram: Uint8Array, now: Millis): void {
     if (!this.isOn) return;
     this.now = now;
-    const publish = this.sniffer.down(datagram);
+    const packet = this.sniffer.down(datagram);
+    if (packet !== undefined) this.noteAcknowledgement(packet, now);
+    const publish = packet?.type === PacketType.Publish ? packet : undefined;
     const before = publish === undefined ? 0 : this.deliveries();
     this.device.receive(datagram, now);
     if (publish !== undefined && this.deliveries() !== before) {
@@ -112,6 +118,17 @@ export class SimDevice {
       this.events.delivered(this, topic, publish.data, now);
     }
     this.poll(now);
+  }
+
+  /** The gateway has taken the message in flight: from here on others answer for it. */
+  private noteAcknowledgement(packet: Packet, now: Millis): void {
+    const isTaken =
+      packet.type === PacketType.PubRec ||
+      (packet.type === PacketType.PubAck && packet.returnCode === ReturnCode.Accepted);
+    const { unacknowledged } = this;
+    if (!isTaken || unacknowledged?.msgId !== packet.msgId) return;
+    this.unacknowledged = undefined;
+    this.events.acknowledged(this, unacknowledged.topic, unacknowledged.payload, now);
   }
 
   private deliveries(): number {
@@ -124,7 +141,10 @@ export class SimDevice {
     const publish = this.sniffer.up(datagram);
     if (publish !== undefined && !publish.dup) {
       const topic = this.sniffer.nameOf(publish.topic);
-      if (topic !== undefined) this.events.published(this, topic, publish.data, publish.qos, now);
+      if (topic !== undefined) {
+        this.events.published(this, topic, publish.data, publish.qos, now);
+        this.unacknowledged = { msgId: publish.msgId, topic, payload: publish.data.slice() };
+      }
     }
     this.uplink.transmit(datagram, now, (copy, atMs) => {
       this.scheduler.at(atMs, (then) => this.events.atGateway(this, copy, then));

@@ -241,6 +241,7 @@ export class Simulation {
         published: (device, topic, payload, qos, now) => {
           if (this.isMeasured(topic, now)) this.ledger.sent('up', device.address, topic, payload, qos, now);
         },
+        acknowledged: (device, topic, payload) => this.ledger.acknowledged(device.address, topic, payload),
         delivered: (device, topic, payload, now) => {
           this.noteDelivery(device.address, topic, payload, now);
           this.ledger.delivered('down', topic, payload, now);

@@ -44,8 +44,8 @@ export class Sniffer {
     }
   }
 
-  /** A datagram the device receives. Returns it where it is a PUBLISH. */
-  down(datagram: Uint8Array): Publish | undefined {
+  /** A datagram the device receives. Returns the packet; undefined for what is none. */
+  down(datagram: Uint8Array): Packet | undefined {
     const packet = decode(datagram);
     if (isFault(packet)) return undefined;
     switch (packet.type) {
@@ -55,19 +55,15 @@ export class Sniffer {
         if (filter !== undefined && packet.returnCode === ReturnCode.Accepted) this.held.add(filter);
         this.wanted.delete(packet.msgId);
         const name = this.asked.get(packet.msgId);
-        if (name === undefined) return undefined;
         this.asked.delete(packet.msgId);
-        if (packet.topicId !== 0) this.names.set(packet.topicId, name);
-        return undefined;
+        if (name !== undefined && packet.topicId !== 0) this.names.set(packet.topicId, name);
+        break;
       }
       case PacketType.Register:
         this.names.set(packet.topicId, packet.topicName);
-        return undefined;
-      case PacketType.Publish:
-        return packet;
-      default:
-        return undefined;
+        break;
     }
+    return packet;
   }
 
   /** True once the device knows that the gateway took its subscription to exactly this filter. */

@@ -102,6 +102,17 @@ describe('The ledger', () => {
     expect(ledger.figures(2, END_MS)).toMatchObject({ sent: 1, delivered: 0, orphaned: 1 });
   });
 
+  it('owes what a sender was told is taken, dead or not', () => {
+    const ledger = new Ledger();
+    for (const n of ['1', '2']) ledger.sent('up', 'a', 't', payload(n), 2, 1);
+    ledger.acknowledged('a', 't', payload('1'));
+    ledger.orphan('a');
+    expect(ledger.violations(END_MS).map((v) => v.message)).toEqual([expect.stringContaining('"1"')]);
+    expect(ledger.owes(END_MS)).toBe(true);
+    ledger.delivered('up', 't', payload('1'), 2);
+    expect(ledger.owes(END_MS)).toBe(false);
+  });
+
   it('owes nothing to a receiver that is dead', () => {
     const ledger = new Ledger();
     ledger.sent('down', 'phone', 't', payload('1'), 2, 1, 'device:1');
