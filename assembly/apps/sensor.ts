@@ -1,6 +1,6 @@
 // A thermometer on a battery. It samples every 30 s, publishes at QoS 1, raises an alarm at QoS 2 when it gets hot, and
 // sleeps in between: it wakes by connecting, says what it has to say, and sleeps again.
-import { client, Event, EventKind, text } from '../index';
+import { client, EventKind, text } from '../index';
 
 const SAMPLE_MS: i32 = 30_000;
 const SLEEP_S: i32 = 120;

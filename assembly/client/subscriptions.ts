@@ -9,7 +9,7 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
 import { answers, owe, settle, wait } from './exchange';
-import { client, Link, Mark, nameOf, Owed, received, Sub, sending, subscribing, topicAt } from './state';
+import { client, Link, Mark, nameOf, Owed, received, Sub, subscribing, topicAt } from './state';
 import { adopt, assignId, typeOf } from './topics';
 import { nextMsgId, transmit } from './transmit';
 

@@ -38,11 +38,16 @@ const CALLERS = [
   /^(EACCES|ENOENT|EISDIR|EEXIST|ENOTDIR|ENOTFOUND|EAI_AGAIN)$/,
 ];
 
+/** An error of a kind that people know: it is told by its message, not by its stack. */
+export function isCoded(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
 /** The exit code and the message that an error stands for. A stack is shown only for what should not happen. */
 export function explain(error: unknown): { exit: Exit; message: string } {
   if (!(error instanceof Error)) return { exit: Exit.Failed, message: String(error) };
-  const code = (error as Error & { code?: unknown }).code;
-  if (typeof code !== 'string') return { exit: Exit.Failed, message: error.stack ?? error.message };
+  if (!isCoded(error)) return { exit: Exit.Failed, message: error.stack ?? error.message };
+  const { code } = error;
   const exit = CALLERS.some((pattern) => pattern.test(code)) ? Exit.Usage : Exit.Failed;
   return { exit, message: `${describeSystem(code, error)} [${code}]` };
 }

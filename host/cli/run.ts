@@ -9,6 +9,7 @@ import { decode, isFault } from '../wire/index.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 import { moduleFile } from './module-file.js';
+import { SEED_MAX, wholeNumber } from './numbers.js';
 import { count, errorColours, number, print, printJson } from './output.js';
 import { untilStopped } from './stop.js';
 
@@ -20,7 +21,6 @@ export interface RunCommandOptions {
   readonly json?: boolean;
 }
 
-const SEED_MAX = 0xffffffff;
 const MS_PER_S = 1000;
 const SECONDS_MAX = 2_000_000;
 
@@ -29,7 +29,8 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   if (gateway === undefined || gateway.port === 0) {
     throw new UsageError('ERR_USAGE_GATEWAY', `--gateway ${options.gateway}: HOST:PORT, such as 127.0.0.1:1884`);
   }
-  const seed = options.seed === undefined ? randomBytes(4).readUInt32LE() : seedOf(options.seed);
+  const seed =
+    options.seed === undefined ? randomBytes(4).readUInt32LE() : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const forMs = options.for === undefined ? undefined : secondsOf(options.for) * MS_PER_S;
   const file = await moduleFile(app);
   const module = new DeviceModule(readInput('the module', file), basename(file));
@@ -55,12 +56,6 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   } finally {
     await running.close();
   }
-}
-
-function seedOf(text: string): number {
-  const seed = Number(text);
-  if (/^\d+$/.test(text) && seed <= SEED_MAX) return seed;
-  throw new UsageError('ERR_USAGE_NUMBER', `--seed ${text}: a whole number from 0 to ${SEED_MAX}`);
 }
 
 function secondsOf(text: string): number {

@@ -6,12 +6,13 @@ import { PACKAGE_ROOT } from '../firmware/paths.js';
 import type { Millis } from '../ports.js';
 import type { Direction } from '../sim/digest.js';
 import { type Links, LinksFileError, parseLinks } from '../sim/links-file.js';
-import { parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
+import { DEVICES_MAX, parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
 import { Simulation } from '../sim/simulation.js';
 import { CaptureFile } from './capture.js';
-import { Exit, UsageError } from './failure.js';
+import { Exit, isCoded, UsageError } from './failure.js';
 import { checkOutput, readInput } from './files.js';
 import { moduleFile } from './module-file.js';
+import { SEED_MAX, wholeNumber } from './numbers.js';
 import { count, print, printError, printJson } from './output.js';
 import { formatReport } from './sim-report.js';
 
@@ -26,7 +27,6 @@ export interface SimCommandOptions {
 }
 
 const SCENARIOS_DIR = join(PACKAGE_ROOT, 'host', 'sim', 'scenarios');
-const SEED_MAX = 0xffffffff;
 const MS_PER_HOUR = 3_600_000;
 const S_PER_HOUR = 3_600;
 const HOURS_MAX = 8_760;
@@ -73,11 +73,6 @@ function commandLine(name: string, seed: number, options: SimCommandOptions): st
   return ['thimble sim', name, `--seed ${seed}`, ...others.map(([option, value]) => `--${option} ${value}`)].join(' ');
 }
 
-/** An error of a kind that is printed as its message, not as its stack (`explain`). */
-function isCoded(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
-}
-
 /** A file, or the name of one of the scenarios that come with Thimble. */
 function readScenario(name: string): Scenario {
   const shipped = join(SCENARIOS_DIR, `${name}.json`);
@@ -101,7 +96,7 @@ function adapt(scenario: Scenario, options: SimCommandOptions): Scenario {
     adapted = { ...adapted, durationS: hours * S_PER_HOUR };
   }
   if (options.devices !== undefined) {
-    const wanted = wholeNumber('--devices', options.devices, scenario.devices.length, 131_072);
+    const wanted = wholeNumber('--devices', options.devices, scenario.devices.length, DEVICES_MAX);
     adapted = { ...adapted, devices: scaleGroups(scenario.devices, wanted) };
   }
   return adapted;
@@ -117,12 +112,6 @@ export function scaleGroups(groups: Scenario['devices'], wanted: number): Scenar
     throw new UsageError('ERR_USAGE_DEVICES', `--devices ${wanted}: too few for ${groups.length} groups of devices`);
   }
   return groups.map((group, i) => ({ ...group, count: counts[i]! }));
-}
-
-function wholeNumber(option: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new UsageError('ERR_USAGE_NUMBER', `${option} ${text}: a whole number from ${min} to ${max}`);
 }
 
 function readLinks(file: string): Links {

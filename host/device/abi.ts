@@ -15,6 +15,19 @@ export interface ModuleExports extends Record<string, unknown> {
   resume(now: number): number;
 }
 
+/** The functions that every module with the contract exports, beside `memory`. */
+export const CONTRACT_FUNCTIONS = [
+  'abi',
+  'image',
+  'imageBytes',
+  'rx',
+  'rxBytes',
+  'start',
+  'receive',
+  'poll',
+  'resume',
+] as const;
+
 /** An event of a modem module; `name` and `data` are copies. */
 export interface DeviceEvent {
   readonly kind: EventKind;

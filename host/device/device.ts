@@ -13,10 +13,9 @@ import {
   IMAGE_MAGIC_AT,
 } from '../../assembly/protocol/index.js';
 import type { Millis } from '../ports.js';
-import { type Board, type ModuleExports, readEvent } from './abi.js';
+import { type Board, CONTRACT_FUNCTIONS, type ModuleExports, readEvent } from './abi.js';
 import { DeviceError } from './error.js';
 
-const CONTRACT_FUNCTIONS = ['abi', 'image', 'imageBytes', 'rx', 'rxBytes', 'start', 'receive', 'poll', 'resume'];
 /** What `poll` returns for "never" (assembly/client/client.ts). */
 const NEVER_MS = 0x7fffffff;
 
@@ -236,8 +235,8 @@ export class Device {
   /** One of the device's counters. */
   counter(counter: Counter): number {
     this.module.bringIn(this);
-    const { memory, imageAt } = { memory: this.module.exports.memory, imageAt: this.module.imageAt };
-    return new DataView(memory.buffer).getUint32(imageAt + IMAGE_COUNTERS_AT + 4 * counter, true);
+    const { exports, imageAt } = this.module;
+    return new DataView(exports.memory.buffer).getUint32(imageAt + IMAGE_COUNTERS_AT + 4 * counter, true);
   }
 }
 

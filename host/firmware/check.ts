@@ -1,10 +1,9 @@
 // The rules of a device module. They are what lets a runtime shrink its memory, what lets its state be saved as one block,
 // and what keeps it from meeting anything that a board does not have.
+import { CONTRACT_FUNCTIONS } from '../device/abi.js';
 import { FirmwareError } from './error.js';
 import { inspect } from './wasm.js';
 
-/** The contract's exports. Codec modules have none of them. */
-const CONTRACT = ['memory', 'abi', 'image', 'imageBytes', 'rx', 'rxBytes', 'start', 'receive', 'poll', 'resume'];
 /** What a module may import from `board`; `log` in debug builds only. */
 const BOARD_FUNCTIONS = ['send', 'event'];
 const BOARD_FUNCTIONS_DEBUG = [...BOARD_FUNCTIONS, 'log'];
@@ -37,7 +36,7 @@ export function findBrokenRules(bytes: Uint8Array, options: CheckOptions = {}): 
     broken.push(`import ${module}.${name} (${kind}): only ${allowed.map((f) => `board.${f}`).join(', ')} exist`);
   }
   const exported = facts.exports.map((e) => e.name);
-  for (const name of options.contract === false ? ['memory'] : CONTRACT) {
+  for (const name of options.contract === false ? ['memory'] : ['memory', ...CONTRACT_FUNCTIONS]) {
     if (!exported.includes(name)) broken.push(`no export ${name}`);
   }
   return broken;

@@ -2,6 +2,9 @@
 import { performance } from 'node:perf_hooks';
 import type { Millis } from '../ports.js';
 
+/** The longest delay that setTimeout takes. */
+export const TIMEOUT_MS_MAX = 2_147_483_647;
+
 /** Whole milliseconds since the process started; never goes back. */
 export function monotonicNow(): Millis {
   return Math.floor(performance.now());

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Broker } from '../broker/broker.js';
 import { PACKET_BYTES_MAX_DEFAULT, PacketStream } from '../broker/stream.js';
 import type { Log, Millis } from '../ports.js';
-import { monotonicNow } from './clock.js';
+import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { TcpListenError } from './listen-error.js';
 
 export interface TcpOptions {
@@ -85,9 +85,6 @@ function listening(server: Server, { host, port }: TcpOptions): Promise<void> {
     });
   });
 }
-
-/** The longest that setTimeout can wait, ms. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** Calls the broker when something is due. For any adapter: `wake` after each call that may have set a deadline. */
 export class BrokerTimer {

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
 import type { Millis } from '../ports.js';
-import { monotonicNow } from './clock.js';
+import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 
 export interface UdpDeviceOptions {
   readonly host: string;
@@ -20,9 +20,6 @@ export interface UdpDeviceOptions {
   /** Told of what ended the device, such as a trap in its module; its socket is closed. Default: the error is thrown. */
   readonly onEnd?: (error: Error) => void;
 }
-
-/** The longest delay that setTimeout takes. */
-const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** Connects a socket to the gateway and switches the device on. Rejects where the name does not resolve, or the module traps. */
 export async function startUdpDevice(module: DeviceModule, options: UdpDeviceOptions): Promise<UdpDevice> {

@@ -9,7 +9,7 @@ import { Xoshiro128 } from '../core/random.js';
 import type { GatewayConfig } from '../gateway/index.js';
 import { Gateway } from '../gateway/index.js';
 import type { Address, DatagramLink, Log, Millis, Random, Upstream } from '../ports.js';
-import { monotonicNow } from './clock.js';
+import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { UdpListenError } from './listen-error.js';
 
 /** Sees every datagram, for a recording. `epochMicros` is microseconds since 1970. `bytes` must not be changed. */
@@ -49,8 +49,6 @@ export function parseAddress(address: Address): { readonly host: string; readonl
 }
 
 const PORT_MAX = 65_535;
-/** The longest delay that setTimeout takes. */
-const TIMEOUT_MS_MAX = 2_147_483_647;
 const MICROS_PER_MS = 1_000;
 const MULTICAST = /^(22[4-9]|23\d)\.|^ff/i;
 

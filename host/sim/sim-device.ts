@@ -143,7 +143,8 @@ export class SimDevice {
       const topic = this.sniffer.nameOf(publish.topic);
       if (topic !== undefined) {
         this.events.published(this, topic, publish.data, publish.qos, now);
-        this.unacknowledged = { msgId: publish.msgId, topic, payload: publish.data.slice() };
+        const { qos, msgId, data } = publish;
+        if (qos > 0) this.unacknowledged = { msgId, topic, payload: data.slice() };
       }
     }
     this.uplink.transmit(datagram, now, (copy, atMs) => {

@@ -8,11 +8,10 @@ export type Publish = Extract<Packet, { type: PacketType.Publish }>;
 
 export class Sniffer {
   private readonly names = new Map<number, string>();
-  /** Names whose id is asked for, by MsgId. */
+  /** Names in REGISTER and SUBSCRIBE that wait for their answer, by MsgId. */
   private readonly asked = new Map<number, string>();
   private clientId = '';
-  /** Filters by MsgId of the SUBSCRIBE, and those that the gateway accepted. */
-  private readonly wanted = new Map<number, string>();
+  /** Filters that the gateway has accepted. */
   private readonly held = new Set<string>();
 
   constructor(private readonly predefined: PredefinedConfig) {}
@@ -29,10 +28,7 @@ export class Sniffer {
         this.asked.set(packet.msgId, packet.topicName);
         return undefined;
       case PacketType.Subscribe:
-        if (packet.topic.kind === TopicType.Normal) {
-          this.asked.set(packet.msgId, packet.topic.name);
-          this.wanted.set(packet.msgId, packet.topic.name);
-        }
+        if (packet.topic.kind === TopicType.Normal) this.asked.set(packet.msgId, packet.topic.name);
         return undefined;
       case PacketType.Unsubscribe:
         if (packet.topic.kind === TopicType.Normal) this.held.delete(packet.topic.name);
@@ -51,12 +47,11 @@ export class Sniffer {
     switch (packet.type) {
       case PacketType.SubAck:
       case PacketType.RegAck: {
-        const filter = this.wanted.get(packet.msgId);
-        if (filter !== undefined && packet.returnCode === ReturnCode.Accepted) this.held.add(filter);
-        this.wanted.delete(packet.msgId);
         const name = this.asked.get(packet.msgId);
+        if (name === undefined) break;
         this.asked.delete(packet.msgId);
-        if (name !== undefined && packet.topicId !== 0) this.names.set(packet.topicId, name);
+        if (packet.topicId !== 0) this.names.set(packet.topicId, name);
+        if (packet.type === PacketType.SubAck && packet.returnCode === ReturnCode.Accepted) this.held.add(name);
         break;
       }
       case PacketType.Register:
