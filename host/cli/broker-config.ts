@@ -1,5 +1,6 @@
 // The configuration file of `thimble broker`: JSON, checked against a schema, defaults for everything.
 import { Ajv } from 'ajv';
+import { PERMISSIONS_SCHEMA } from '../core/permissions-schema.js';
 import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { GatewayConfig } from '../gateway/index.js';
@@ -21,6 +22,7 @@ const SCHEMA = {
       properties: {
         gwId: whole(0, 255),
         predefined: PREDEFINED_SCHEMA,
+        permissions: PERMISSIONS_SCHEMA,
         tRetryMs: whole(1, 600_000),
         nRetry: whole(0, 100),
         tAdvMs: {

@@ -1,5 +1,6 @@
 // What can be set about a gateway. Every number is an integer; lists of defaults and ranges stand with the fields.
 import { N_RETRY, T_ADV_MS, T_RETRY_MS, T_WAIT_MS } from '../../assembly/protocol/index.js';
+import type { PermissionsConfig } from './permissions.js';
 
 /** Predefined topics: client id, or `*` for everybody, to topic id (decimal, 1 to 65534) to topic name. */
 export type PredefinedConfig = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -9,6 +10,8 @@ export interface GatewayConfig {
   readonly gwId: number;
   /** A client's own table goes before `*`. Default none. */
   readonly predefined: PredefinedConfig;
+  /** Who may connect, publish and subscribe. Default: everybody may do everything. */
+  readonly permissions?: PermissionsConfig;
   /** T_retry: wait for an answer before a packet is sent again, ms. 1 to 600,000, default 10,000 (7.2). */
   readonly tRetryMs: number;
   /** N_retry: how often a packet is sent again before the client counts as lost. 0 to 100, default 5 (7.2). */

@@ -1,0 +1,31 @@
+// How a gateway stands at this moment. What it has counted since its start is in counters.ts.
+import type { Qos } from '../ports.js';
+
+export interface GatewayGauges {
+  /** Clients whose session is active (6.14). */
+  readonly active: number;
+  readonly asleep: number;
+  /** Clients that are taking what was kept for them while they slept. */
+  readonly awake: number;
+  /** Clients whose session the broker has not accepted yet, or that are being asked for their will. */
+  readonly connecting: number;
+  /** Sessions that are remembered for clients that have gone. */
+  readonly offline: number;
+  /** Of the active and awake clients those that have used up all retries, and are sent nothing until they are heard. */
+  readonly stalled: number;
+  /** Messages that wait for clients, begun ones included. */
+  readonly bufferedMessages: number;
+  /** Octets of topic and payload of these. */
+  readonly bufferedBytes: number;
+  /** Of these, those of the client for whom the most wait. */
+  readonly bufferedBytesMaxOfOneClient: number;
+  /** Messages that were sent to clients and are not acknowledged yet. */
+  readonly inflight: number;
+  /** Topic ids that clients and gateway have agreed on. */
+  readonly topics: number;
+  readonly subscriptions: number;
+  /** The broker can be reached, as far as is known. */
+  readonly upstreamUp: boolean;
+  /** The highest QoS that the broker can do. */
+  readonly qosMax: Qos;
+}
