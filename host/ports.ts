@@ -44,24 +44,51 @@ export interface UpstreamOptions {
   readonly will?: Message;
 }
 
+/**
+ * A packet identifier of MQTT, 1 to 65,535; 0 at QoS 0. Identifiers pass through the port in both directions, because the
+ * handshakes of QoS 1 and 2 run between the two ends: the state of one is the broker's and the client's, so that
+ * whatever lies between may be lost and replaced in the middle of it.
+ */
+export type PacketId = number;
+
 /** What happens on a session with a broker, told to its owner. `now` is the moment of the happening. */
 export interface UpstreamEvents {
   /** CONNACK with success. */
   connected(sessionPresent: boolean, now: Millis): void;
   /**
-   * A message for the owner. For QoS 1 and 2 the broker keeps it until `acknowledge` is called, which the owner does
-   * once the device has it and not before; a session closed in between gets the message again. For QoS 0
-   * `acknowledge` does nothing.
+   * PUBLISH from the broker, which keeps a message of QoS 1 and 2 until `acknowledge`. `dup`: the broker had sent it before,
+   * on this session or on an earlier one of the same client.
    */
-  message(message: Message, acknowledge: (now: Millis) => void, now: Millis): void;
+  message(message: Message, id: PacketId, dup: boolean, now: Millis): void;
+  /** PUBREL: the broker has heard the acknowledgement of this QoS 2 message. Answered with `complete`. */
+  released(id: PacketId, now: Millis): void;
   /** The session's connection is over, by a refusal, by the broker or by loss of the network. Never after `close` or `abort`. */
   closed(reason: string, now: Millis): void;
 }
 
+/** `refused`: the broker said no for good. `lost`: the session was over before the broker said anything. */
+export type PublishOutcome = 'taken' | 'refused' | 'lost';
+
 /** One client's session with a broker, over whatever lies between. */
 export interface UpstreamSession {
-  /** `done(true)` once the broker has taken responsibility (at once for QoS 0); `done(false)` when it never will. */
-  publish(message: Message, now: Millis, done: (accepted: boolean, now: Millis) => void): void;
+  /**
+   * `done` once the broker has taken responsibility: at once for QoS 0, with PUBACK for QoS 1, with PUBREC for QoS 2. `id` is 0
+   * at QoS 0 and otherwise the owner's choice, in use by no other PUBLISH of his that has not been answered. `dup`: the
+   * owner's client had sent it before, perhaps on another session.
+   */
+  publish(
+    message: Message,
+    id: PacketId,
+    dup: boolean,
+    now: Millis,
+    done: (outcome: PublishOutcome, now: Millis) => void,
+  ): void;
+  /** PUBREL; `done` with PUBCOMP, which also answers an identifier that the broker does not know. Not called after a loss. */
+  release(id: PacketId, now: Millis, done: (now: Millis) => void): void;
+  /** The client has the message: PUBACK for QoS 1, PUBREC for QoS 2. Ignored where nothing is owed, or the session is over. */
+  acknowledge(id: PacketId, now: Millis): void;
+  /** PUBCOMP, after `released`. */
+  complete(id: PacketId, now: Millis): void;
   /** `done(granted)` with the QoS that the broker granted, or `undefined` where it refused. */
   subscribe(filter: string, qos: Qos, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void;
   unsubscribe(filter: string, now: Millis, done: (now: Millis) => void): void;
@@ -73,6 +100,20 @@ export interface UpstreamSession {
 
 /** A broker as the gateway sees it: the in-process one, or any other behind an MQTT client. */
 export interface Upstream {
+  /** The highest QoS that the broker can do, as far as is known by now. */
+  readonly qosMax: Qos;
   /** May call `events` before it returns. */
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession;
+}
+
+/**
+ * Records that outlive the process, by key. What `put` and `delete` did is safe from the end of the process, though not of the
+ * machine, once they return.
+ */
+export interface Store {
+  /** Everything there is, in any order. */
+  entries(): Iterable<readonly [key: string, value: Uint8Array]>;
+  put(key: string, value: Uint8Array): void;
+  /** Does nothing where there is no such record. */
+  delete(key: string): void;
 }

@@ -49,6 +49,13 @@ export interface GatewayConfig {
   readonly dialogsMax: number;
   /** How long the broker may take to accept a session, ms. 1 to 600,000, default 30,000. */
   readonly upstreamTimeoutMs: number;
+  /**
+   * The first pause before the gateway's own session with the broker is tried again, ms. It doubles up to
+   * `upstreamRetryMsMax`, with jitter. 1 to 600,000, default 1,000.
+   */
+  readonly upstreamRetryMs: number;
+  /** 1 to 600,000, default 30,000. */
+  readonly upstreamRetryMsMax: number;
   /** Client id, towards the broker, of the session that carries everybody's QoS -1 (7.1). Default `thimble-gateway-<gwId>`. */
   readonly connectionlessClientId: string;
 }
@@ -76,6 +83,8 @@ export function gatewayConfig(partial: Partial<GatewayConfig> = {}): GatewayConf
     sessionsMax: 10_000,
     dialogsMax: 256,
     upstreamTimeoutMs: 30_000,
+    upstreamRetryMs: 1_000,
+    upstreamRetryMsMax: 30_000,
     connectionlessClientId: `thimble-gateway-${gwId}`,
     ...partial,
   };

@@ -43,6 +43,12 @@ export class ConnectDialogs {
       this.sessions.refuse(peer, ReturnCode.NotSupported);
       return;
     }
+    if (!this.core.permissions.mayConnect(connect.clientId)) {
+      this.core.counters.denied++;
+      this.core.log('warn', 'connect-denied', { clientId: connect.clientId });
+      this.sessions.refuse(peer, ReturnCode.NotSupported);
+      return;
+    }
     const print = fingerprint(datagram);
     const running = this.byPeer.get(peer.key);
     if (running?.fingerprint === print) {
@@ -67,7 +73,7 @@ export class ConnectDialogs {
       // Nothing to ask a message for: the will, and nothing else of the session, is deleted (5.4.7).
       this.end(dialog);
       this.accept(peer, dialog.connect, dialog.fingerprint, undefined, now);
-    } else if (!isValidTopicName(will.topic)) {
+    } else if (!mayBeWill(this.core, dialog.connect.clientId, will.topic)) {
       this.end(dialog);
       this.sessions.refuse(peer, ReturnCode.NotSupported);
     } else {
@@ -168,6 +174,14 @@ export class ConnectDialogs {
       session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
     } else this.core.counters.unexpected++;
   }
+}
+
+/** A topic to publish to, and one that this client may publish to. */
+export function mayBeWill({ permissions, counters }: Core, clientId: string, topic: string): boolean {
+  if (!isValidTopicName(topic)) return false;
+  if (permissions.mayPublish(clientId, topic)) return true;
+  counters.denied++;
+  return false;
 }
 
 /** Characters are code points (5.3.1). */

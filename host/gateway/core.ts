@@ -1,11 +1,12 @@
 // What all parts of the gateway share: configuration, ports, counters, timers.
 import type { Timer } from '../core/timer-queue.js';
 import { TimerQueue } from '../core/timer-queue.js';
-import type { DatagramLink, Log, Millis, Random, Upstream } from '../ports.js';
+import type { DatagramLink, Log, Millis, Random, Store, Upstream } from '../ports.js';
 import type { GatewayConfig } from './config.js';
 import type { Counters } from './counters.js';
 import { newCounters } from './counters.js';
 import { Outlet } from './outlet.js';
+import { Permissions } from './permissions.js';
 import { PredefinedTopics } from './predefined.js';
 
 /** What the world gives a gateway. */
@@ -14,6 +15,8 @@ export interface GatewayPorts {
   readonly upstream: Upstream;
   readonly random: Random;
   readonly log?: Log;
+  /** Where sessions outlive the process. Default: nowhere. */
+  readonly store?: Store;
   /** The next deadline is now `dueMs`, earlier than before: a broker's event, too, can bring this about. */
   readonly rescheduled?: (dueMs: Millis) => void;
 }
@@ -24,6 +27,8 @@ export class Core {
   readonly counters: Counters = newCounters();
   readonly outlet: Outlet;
   readonly predefined: PredefinedTopics;
+  readonly permissions: Permissions;
+  readonly store: Store | undefined;
   readonly upstream: Upstream;
   readonly random: Random;
   readonly log: Log;
@@ -36,6 +41,8 @@ export class Core {
   ) {
     this.outlet = new Outlet(ports.link, this.counters);
     this.predefined = new PredefinedTopics(config.predefined);
+    this.permissions = new Permissions(config.permissions);
+    this.store = ports.store;
     this.upstream = ports.upstream;
     this.random = ports.random;
     this.log = ports.log ?? (() => {});

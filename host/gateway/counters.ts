@@ -15,7 +15,9 @@ export interface Counters {
   disconnects: number;
   /** Clients that fell silent: the broker publishes their will. */
   clientsLost: number;
-  /** Sessions whose broker went away. */
+  /** Sessions restored after a restart. */
+  sessionsRestored: number;
+  /** Sessions whose broker went away, the gateway's own included. */
   upstreamsLost: number;
   /** Remembered sessions that made room for a new one. */
   sessionsForgotten: number;
@@ -32,6 +34,10 @@ export interface Counters {
   lateDuplicates: number;
   /** PUBLISHes from clients whose topic id means nothing. */
   unknownTopicIds: number;
+  /** PUBLISHes from clients at a QoS that the broker does not know. */
+  qosNotSupported: number;
+  /** Requests of clients that their permissions do not allow. */
+  denied: number;
   /** Requests answered with "congestion". */
   congested: number;
   /** QoS -1 that could not be passed on. */
@@ -42,6 +48,8 @@ export interface Counters {
   droppedBufferFull: number;
   /** Messages for clients: the client refused them or their topic. */
   droppedRejected: number;
+  /** Messages for clients: their permissions do not allow it any more. */
+  droppedDenied: number;
   /** Messages for clients: all topic ids are taken. */
   droppedNoTopicId: number;
   /** Messages with QoS 1 or 2 that the buffer had no room for and that the broker was left to hold. */
@@ -59,6 +67,7 @@ export function newCounters(): Counters {
     connectsRefused: 0,
     disconnects: 0,
     clientsLost: 0,
+    sessionsRestored: 0,
     upstreamsLost: 0,
     sessionsForgotten: 0,
     publishesInQosMinus1: 0,
@@ -71,11 +80,14 @@ export function newCounters(): Counters {
     retransmissions: 0,
     lateDuplicates: 0,
     unknownTopicIds: 0,
+    qosNotSupported: 0,
+    denied: 0,
     congested: 0,
     droppedQosMinus1: 0,
     droppedTooLong: 0,
     droppedBufferFull: 0,
     droppedRejected: 0,
+    droppedDenied: 0,
     droppedNoTopicId: 0,
     leftWithBroker: 0,
   };

@@ -6,7 +6,7 @@
 // - a new QoS 1 or 2 message is not taken. The broker has no acknowledgement for it, so a session that it keeps still has
 //   it: the owner opens that session anew once there is room, and gets it again. From the first message left with the
 //   broker on, all later ones of QoS 1 and 2 are left there too, for otherwise they would overtake it.
-import type { Message, Millis } from '../ports.js';
+import type { Message, PacketId } from '../ports.js';
 import { nameBytes } from '../wire/index.js';
 
 /** What is owed for the message at the head of the buffer; all others are `Queued`. */
@@ -15,6 +15,8 @@ export const enum Phase {
   AwaitRegack,
   AwaitPuback,
   AwaitPubrec,
+  /** The broker's PUBREL: the client has the message, and the broker was told. */
+  AwaitPubrel,
   AwaitPubcomp,
   /** Nothing until T_WAIT is over: the client said "congestion". */
   AwaitRoom,
@@ -22,18 +24,18 @@ export const enum Phase {
 
 export interface Outgoing {
   readonly message: Message;
+  /** The broker's packet identifier and MsgId of the PUBLISH; 0 at QoS 0. */
+  readonly id: PacketId;
   readonly bytes: number;
   phase: Phase;
-  /** Tells the broker that the client has it; undefined at QoS 0, and when the broker session that gave it is over. */
-  acknowledge: ((now: Millis) => void) | undefined;
-  /** Nothing is to be told to the broker any more. */
-  told: boolean;
-  /** MsgId of the PUBLISH; 0 before the first. */
-  msgId: number;
+  /** The broker has lost the session that this came on: nothing is to be told to it. */
+  orphaned: boolean;
+  /** The client may have seen it: DUP from now on. */
+  sent: boolean;
+  /** Of a QoS 2 message only the end is owed: the client took it before this gateway knew of it. */
+  readonly onlyRelease: boolean;
   /** MsgId of the REGISTER that is outstanding; 0 when there is none. */
   registerMsgId: number;
-  /** Has been on the air: DUP from now on. */
-  sent: boolean;
   /** How often the client said that it does not know the topic id. */
   unknownTopic: number;
 }
@@ -42,7 +44,8 @@ export type Taken = 'taken' | 'dropped' | 'left-with-broker';
 
 export class DeliveryBuffer {
   readonly queue: Outgoing[] = [];
-  private bytes = 0;
+  /** Octets of topics and payloads. */
+  bytes = 0;
   /** Some message was left with the broker. */
   owed = false;
 
@@ -56,8 +59,8 @@ export class DeliveryBuffer {
     return this.queue[0];
   }
 
-  /** `brokerKeeps`: the broker would send the message again on a new session. */
-  add(message: Message, acknowledge: (now: Millis) => void, brokerKeeps: boolean): Taken {
+  /** `dup`: the client may have seen it. `brokerKeeps`: the broker would send the message again on a new session. */
+  add(message: Message, id: PacketId, dup: boolean, brokerKeeps: boolean): Taken {
     const bytes = nameBytes(message.topic) + message.payload.length;
     if (message.qos > 0 && this.owed) return 'left-with-broker';
     if (!this.makeRoom(bytes)) {
@@ -67,18 +70,18 @@ export class DeliveryBuffer {
       return 'left-with-broker';
     }
     this.bytes += bytes;
-    this.queue.push({
-      message,
-      bytes,
-      phase: Phase.Queued,
-      acknowledge: message.qos === 0 ? undefined : acknowledge,
-      told: message.qos === 0,
-      msgId: 0,
-      registerMsgId: 0,
-      sent: false,
-      unknownTopic: 0,
-    });
+    this.queue.push(outgoing(message, id, bytes, dup, false));
     return 'taken';
+  }
+
+  /** The end of a handshake. It takes no room worth counting, and must not wait for any. */
+  addRelease(id: PacketId): void {
+    this.queue.push(outgoing(NO_MESSAGE, id, 0, true, true));
+  }
+
+  /** The message of this identifier that the broker is still to be told of. */
+  find(id: PacketId): Outgoing | undefined {
+    return this.queue.find((entry) => entry.id === id && id !== 0 && !entry.orphaned);
   }
 
   /** Puts a QoS 0 message that the client could not place back before everything that was not begun yet. */
@@ -115,4 +118,11 @@ export class DeliveryBuffer {
     this.bytes -= outgoing!.bytes;
     return outgoing!;
   }
+}
+
+const NO_MESSAGE: Message = { topic: '', payload: new Uint8Array(), qos: 2, retain: false };
+
+function outgoing(message: Message, id: PacketId, bytes: number, sent: boolean, onlyRelease: boolean): Outgoing {
+  const phase = Phase.Queued;
+  return { message, id, bytes, phase, orphaned: false, sent, onlyRelease, registerMsgId: 0, unknownTopic: 0 };
 }

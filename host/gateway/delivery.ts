@@ -1,27 +1,36 @@
 // Messages from the broker to one client: REGISTER where the client does not know the topic, PUBLISH, and the handshake that
 // the QoS asks for (6.6, 6.10). Strictly one after the other, whatever the QoS: that keeps the order of each topic and
 // never has more than one REGISTER and one PUBLISH outstanding (6.5, 6.6).
+//
+// The handshakes of QoS 1 and 2 are the broker's and the client's, under the broker's packet identifier; what is kept here
+// is only how far the message at the head has come. So a gateway that is replaced in the middle, by itself after a
+// restart or by another one, needs to know nothing: the broker repeats, and the client recognises the MsgId.
 import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index.js';
 import type { Timer } from '../core/timer-queue.js';
 import { isValidTopicName } from '../core/topics.js';
-import type { Message, Millis } from '../ports.js';
+import type { Message, Millis, PacketId } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
 import { nameBytes, publishBytes, registerBytes } from '../wire/index.js';
 import type { Core, Job } from './core.js';
 import type { Outgoing } from './delivery-buffer.js';
 import { DeliveryBuffer, Phase } from './delivery-buffer.js';
-import { sameMessage } from './message.js';
 import { MsgIds } from './msg-ids.js';
 import type { TopicTable } from './topic-table.js';
 
 export interface DeliveryOwner {
   readonly clientId: string;
   readonly topics: TopicTable;
+  /** The topic table has changed. */
+  save(): void;
   send(packet: Packet): void;
   /** How the client calls the topic; undefined for one that has to be REGISTERed first. */
   publishTopic(name: string): PublishTopic | undefined;
   /** The broker would send unacknowledged messages again if its session were opened anew. */
   brokerKeeps(): boolean;
+  /** Tells the broker that the client has the message: PUBACK or PUBREC. False where there is no broker session now. */
+  acknowledge(id: PacketId, now: Millis): boolean;
+  /** PUBCOMP to the broker. */
+  complete(id: PacketId, now: Millis): void;
   /** N_retry retransmissions went without an answer. */
   unreachable(now: Millis): void;
   /** The client said "congestion": nothing more will be sent for a while. */
@@ -30,11 +39,8 @@ export interface DeliveryOwner {
   drained(now: Millis): void;
 }
 
-/** Messages that the client has, but that the broker, whose session ended too early, will send once more: how many are known. */
-const SETTLED_MAX = 4;
-
 type TopicAck = Extract<Packet, { type: PacketType.RegAck | PacketType.PubAck }>;
-type DropReason = 'droppedTooLong' | 'droppedRejected' | 'droppedNoTopicId' | 'droppedBufferFull';
+type DropReason = 'droppedTooLong' | 'droppedRejected' | 'droppedNoTopicId' | 'droppedBufferFull' | 'droppedDenied';
 
 export class Delivery {
   private readonly buffer: DeliveryBuffer;
@@ -47,7 +53,10 @@ export class Delivery {
   private timer: Timer<Job> | undefined;
   /** The QoS 0 message sent last: its PUBACK, if there is one, says that the topic id was unknown (6.6). */
   private lastQos0: { readonly outgoing: Outgoing; readonly topicId: number } | undefined;
-  private settled: Outgoing[] = [];
+  /** A QoS 1 message that the client took when there was no broker session to tell it on. */
+  private settledId: PacketId = 0;
+  /** QoS 2 messages that were acknowledged in the client's stead: their PUBREL is not for the client. */
+  private readonly droppedIds = new Set<PacketId>();
 
   constructor(
     private readonly core: Core,
@@ -64,21 +73,50 @@ export class Delivery {
     return this.buffer.queue.length;
   }
 
+  /** Octets of topics and payloads that wait. */
+  get waitingBytes(): number {
+    return this.buffer.bytes;
+  }
+
+  /** A message of QoS 1 or 2 is with the client and not yet acknowledged. */
+  get isInFlight(): boolean {
+    const { head } = this.buffer;
+    return head !== undefined && head.phase !== Phase.Queued;
+  }
+
   /** Messages were left with the broker for want of room. */
   get owed(): boolean {
     return this.buffer.owed;
   }
 
-  enqueue(message: Message, acknowledge: (now: Millis) => void, now: Millis): void {
-    if (message.qos > 0 && this.takeRedelivery(message, acknowledge, now)) return;
-    const taken = this.buffer.add(message, acknowledge, this.owner.brokerKeeps());
+  enqueue(message: Message, id: PacketId, dup: boolean, now: Millis): void {
+    if (id !== 0 && this.isKnown(id, now)) return;
+    // A subscription may be older than the permissions.
+    if (!this.core.permissions.mayReceive(this.owner.clientId, message.topic)) {
+      this.countDropped('droppedDenied', message);
+      this.settle(message, id, now);
+      return;
+    }
+    const taken = this.buffer.add(message, id, dup, this.owner.brokerKeeps());
     if (taken === 'dropped') {
       this.countDropped('droppedBufferFull', message);
-      acknowledge(now); // or the broker would stop at its own limit of unacknowledged messages
+      this.settle(message, id, now); // or the broker would stop at its own limit of unacknowledged messages
     } else if (taken === 'left-with-broker') {
       this.core.counters.leftWithBroker++;
       this.core.log('info', 'left-with-broker', { clientId: this.owner.clientId, topic: message.topic });
     }
+    this.pump(now);
+  }
+
+  /** The broker's PUBREL. */
+  released(id: PacketId, now: Millis): void {
+    if (this.droppedIds.delete(id)) {
+      this.owner.complete(id, now);
+      return;
+    }
+    const known = this.buffer.find(id);
+    if (known === undefined) this.buffer.addRelease(id);
+    else if (known.phase === Phase.AwaitPubrel) this.release(known, now);
     this.pump(now);
   }
 
@@ -89,7 +127,7 @@ export class Delivery {
     this.stopTimer();
     const { head } = this.buffer;
     if (head?.phase === Phase.AwaitPubcomp) this.release(head, now);
-    else if (head !== undefined) head.phase = Phase.Queued;
+    else if (head !== undefined && head.phase !== Phase.AwaitPubrel) head.phase = Phase.Queued;
     this.pump(now);
   }
 
@@ -99,24 +137,22 @@ export class Delivery {
     this.stopTimer();
   }
 
-  /** The broker session is over: what has not been acknowledged cannot be any more. */
-  upstreamOver(): void {
-    for (const outgoing of this.buffer.queue) outgoing.acknowledge = undefined;
-  }
-
   /**
-   * The broker session is open again. If the broker had kept it, it sends everything again that was not acknowledged:
-   * what was never on the air is left to that; what the client may have already goes on under its MsgId, and the second
-   * copy is recognised by `takeRedelivery`, so that QoS 2 stays exactly-once.
+   * The broker session is open again. If the broker had kept it, it repeats everything that was not acknowledged: what the
+   * client has not seen is left to that, the rest goes on where it is, under the same identifier. If not, what is here is
+   * all there is, and nobody is to be told of it.
    */
-  upstreamBack(sessionPresent: boolean): void {
+  upstreamBack(sessionPresent: boolean, now: Millis): void {
     this.buffer.owed = false;
     if (sessionPresent) {
-      this.buffer.filterOut(({ told, sent }) => !told && !sent);
-    } else {
-      this.settled = [];
-      for (const outgoing of this.buffer.queue) outgoing.told = true;
+      this.buffer.filterOut(({ id, orphaned, sent }) => id !== 0 && !orphaned && !sent);
+      return;
     }
+    this.settledId = 0;
+    this.droppedIds.clear();
+    for (const outgoing of this.buffer.queue) outgoing.orphaned = true;
+    const { head } = this.buffer;
+    if (head?.phase === Phase.AwaitPubrel) this.release(head, now);
   }
 
   onRegack(packet: TopicAck, now: Millis): void {
@@ -128,6 +164,7 @@ export class Delivery {
     if (packet.returnCode === ReturnCode.Accepted) {
       const id = this.owner.topics.assign(head.message.topic);
       if (id !== undefined) this.owner.topics.setKnown(id, true);
+      this.owner.save();
       this.requeueHead(now);
     } else if (packet.returnCode === ReturnCode.Congestion) this.pause(head, now);
     else if (packet.returnCode === ReturnCode.InvalidTopicId) this.registerAgain(head, now);
@@ -141,13 +178,13 @@ export class Delivery {
       this.onQos0Refused(packet.topicId, returnCode, now);
       return;
     }
-    if (head === undefined || head.msgId !== msgId) {
+    if (head?.id !== msgId || !head.sent) {
       this.unexpected();
       return;
     }
     if (returnCode === ReturnCode.Accepted && head.message.qos === 1) {
       // Whatever has been begun since, a REGISTER included: the client has it.
-      this.tell(head, now);
+      if (!head.orphaned && !this.owner.acknowledge(msgId, now)) this.settledId = msgId;
       this.finishHead(now);
       return;
     }
@@ -162,26 +199,30 @@ export class Delivery {
 
   onPubrec(msgId: number, now: Millis): void {
     const { head } = this.buffer;
-    const isHead = head?.msgId === msgId && head.message.qos === 2;
-    if (isHead && head.phase !== Phase.AwaitPubcomp) {
-      // The client has it, even if a late copy of a PUBACK 0x02 made us begin anew. From here on only PUBREL is owed, also
-      // after a reconnect.
-      head.phase = Phase.AwaitPubcomp;
-      this.tell(head, now);
+    const isHead = head?.id === msgId && head.message.qos === 2 && head.sent;
+    if (!isHead || (head.onlyRelease && head.phase !== Phase.AwaitPubcomp)) {
+      // A copy, or from before a restart: then the broker repeats the message, and all begins anew.
+      this.unexpected();
+    } else if (head.phase === Phase.AwaitPubcomp) this.release(head, now);
+    else if (head.orphaned) {
       this.tries = 0;
       this.release(head, now);
-    } else {
-      // A copy, or a handshake that the gateway has forgotten: let the client finish it.
-      this.owner.send({ type: PacketType.PubRel, msgId });
+    } else if (head.phase !== Phase.AwaitPubrel) {
+      // The client has it, even if a late copy of a PUBACK 0x02 made us begin anew.
+      head.phase = Phase.AwaitPubrel;
+      this.tries = 0;
+      this.stopTimer();
+      this.owner.acknowledge(msgId, now);
     }
   }
 
   onPubcomp(msgId: number, now: Millis): void {
     const { head } = this.buffer;
-    if (head?.phase !== Phase.AwaitPubcomp || head.msgId !== msgId) {
+    if (head?.phase !== Phase.AwaitPubcomp || head.id !== msgId) {
       this.unexpected();
       return;
     }
+    if (!head.orphaned) this.owner.complete(msgId, now);
     this.finishHead(now);
   }
 
@@ -198,6 +239,10 @@ export class Delivery {
 
   private step(head: Outgoing, now: Millis): void {
     const { message } = head;
+    if (head.onlyRelease) {
+      this.release(head, now);
+      return;
+    }
     if (publishBytes(message.payload.length) > this.core.config.maxPacketBytes) {
       this.dropHead('droppedTooLong', now);
       return;
@@ -226,7 +271,7 @@ export class Delivery {
       return;
     }
     head.phase = Phase.AwaitRegack;
-    if (head.registerMsgId === 0) head.registerMsgId = this.msgIds.next(head.msgId);
+    if (head.registerMsgId === 0) head.registerMsgId = this.msgIds.next(head.id);
     this.armRetry(now);
     this.owner.send({ type: PacketType.Register, topicId, msgId: head.registerMsgId, topicName: topic });
   }
@@ -240,16 +285,20 @@ export class Delivery {
       this.lastQos0 = topic.kind === TopicType.Normal ? { outgoing: head, topicId: topic.id } : undefined;
       this.core.counters.publishesOutQos0++;
     } else {
-      if (head.msgId === 0) {
-        head.msgId = this.msgIds.next(0);
-        this.core.counters[qos === 1 ? 'publishesOutQos1' : 'publishesOutQos2']++;
-      }
+      if (!dup) this.core.counters[qos === 1 ? 'publishesOutQos1' : 'publishesOutQos2']++;
       head.phase = qos === 1 ? Phase.AwaitPuback : Phase.AwaitPubrec;
       this.armRetry(now);
     }
     // DUP has no meaning at QoS 0 (5.3.4).
-    const { msgId } = head;
-    this.owner.send({ type: PacketType.Publish, dup: dup && qos > 0, qos, retain, topic, msgId, data: payload });
+    this.owner.send({
+      type: PacketType.Publish,
+      dup: dup && qos > 0,
+      qos,
+      retain,
+      topic,
+      msgId: head.id,
+      data: payload,
+    });
   }
 
   private armRetry(now: Millis): void {
@@ -275,9 +324,11 @@ export class Delivery {
     this.pump(now);
   }
 
+  /** PUBREL, as soon as the client listens. */
   private release(head: Outgoing, now: Millis): void {
+    head.phase = Phase.AwaitPubcomp;
     this.armRetry(now);
-    this.owner.send({ type: PacketType.PubRel, msgId: head.msgId });
+    if (this.running) this.owner.send({ type: PacketType.PubRel, msgId: head.id });
   }
 
   /** A REGISTER or PUBLISH was refused for now: T_WAIT is what the other direction waits, too (6.5, 6.6). */
@@ -336,41 +387,26 @@ export class Delivery {
     this.pump(now);
   }
 
-  /** The broker's second copy of a message that the client has, or that is on its way to it. */
-  private takeRedelivery(message: Message, acknowledge: (now: Millis) => void, now: Millis): boolean {
-    const settled = this.settled.findIndex((outgoing) => sameMessage(outgoing.message, message));
-    if (settled >= 0) {
-      this.settled.splice(settled, 1);
-      acknowledge(now);
-      return true;
-    }
-    const twin = this.buffer.queue.find(
-      (outgoing) =>
-        outgoing.sent && !outgoing.told && outgoing.acknowledge === undefined && sameMessage(outgoing.message, message),
-    );
-    if (twin === undefined) return false;
-    twin.acknowledge = acknowledge;
-    if (twin.phase === Phase.AwaitPubcomp) this.tell(twin, now);
-    return true;
+  /** The broker repeats a message that is here, or that the client has had. */
+  private isKnown(id: PacketId, now: Millis): boolean {
+    const known = this.buffer.find(id);
+    const isTaken = known?.phase === Phase.AwaitPubrel || known?.phase === Phase.AwaitPubcomp;
+    const isSettled = this.settledId === id || this.droppedIds.has(id);
+    if (isTaken || isSettled) this.owner.acknowledge(id, now);
+    if (this.settledId === id) this.settledId = 0;
+    return known !== undefined || isSettled;
   }
 
-  /** The broker's part is done, if there is a broker session to tell it on. */
-  private tell(outgoing: Outgoing, now: Millis): void {
-    const { acknowledge } = outgoing;
-    if (outgoing.told || acknowledge === undefined) return;
-    outgoing.told = true;
-    outgoing.acknowledge = undefined;
-    acknowledge(now);
+  /** Acknowledged in the client's stead. */
+  private settle({ qos }: Message, id: PacketId, now: Millis): void {
+    if (qos === 2) this.droppedIds.add(id);
+    if (qos > 0) this.owner.acknowledge(id, now);
   }
 
   private finishHead(now: Millis): void {
-    const done = this.buffer.shift();
+    this.buffer.shift();
     this.tries = 0;
     this.stopTimer();
-    if (done !== undefined && !done.told) {
-      this.settled.push(done);
-      if (this.settled.length > SETTLED_MAX) this.settled.shift();
-    }
     this.pump(now);
   }
 
@@ -378,7 +414,7 @@ export class Delivery {
     const { head } = this.buffer;
     if (head === undefined) return;
     this.countDropped(reason, head.message);
-    this.tell(head, now);
+    if (!head.orphaned) this.settle(head.message, head.id, now);
     this.finishHead(now);
   }
 

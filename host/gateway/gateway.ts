@@ -1,6 +1,6 @@
 // A transparent MQTT-SN 1.2 gateway (4.3): one session with the broker for each client. A state machine: datagrams and time
 // come in as arguments, datagrams and the next deadline come out. Nothing that arrives makes it throw.
-import { PacketType } from '../../assembly/protocol/index.js';
+import { PacketType, ReturnCode } from '../../assembly/protocol/index.js';
 import type { Address, Millis } from '../ports.js';
 import type { Packet } from '../wire/index.js';
 import { decode, isFault } from '../wire/index.js';
@@ -12,9 +12,12 @@ import type { GatewayPorts } from './core.js';
 import { Core } from './core.js';
 import type { Counters } from './counters.js';
 import { Discovery } from './discovery.js';
+import type { GatewayGauges } from './gauges.js';
+import { measure } from './gauges.js';
 import { Inbound } from './inbound.js';
 import type { Peer } from './peer.js';
 import { directPeer, forwardedPeer } from './peer.js';
+import { Presence } from './presence.js';
 import { Requests } from './requests.js';
 import type { ClientSession } from './session.js';
 import { SessionState } from './session.js';
@@ -31,6 +34,7 @@ export class Gateway {
   private readonly sleep: Sleep;
   private readonly willUpdate: WillUpdate;
   private readonly discovery: Discovery;
+  private readonly presence: Presence;
   private readonly connectionless: Connectionless;
   private running = false;
 
@@ -42,9 +46,16 @@ export class Gateway {
     this.inbound = new Inbound(this.core);
     this.requests = new Requests(this.core);
     this.sleep = new Sleep(this.core, this.sessions);
-    this.willUpdate = new WillUpdate(this.sessions);
+    this.willUpdate = new WillUpdate(this.core, this.sessions);
     this.discovery = new Discovery(this.core);
-    this.connectionless = new Connectionless(this.core);
+    this.presence = new Presence(this.core, {
+      up: (now) => {
+        this.discovery.start(now);
+        this.sessions.openRestored(now);
+      },
+      down: () => this.discovery.stop(),
+    });
+    this.connectionless = new Connectionless(this.core, this.presence);
   }
 
   get config(): GatewayConfig {
@@ -60,10 +71,18 @@ export class Gateway {
     return this.sessions.size;
   }
 
+  /** How it stands now. Takes time in proportion to the sessions. */
+  gauges(): GatewayGauges {
+    const { isUp } = this.presence;
+    return { ...measure(this.sessions.all(), this.dialogs.size), upstreamUp: isUp, qosMax: this.core.upstream.qosMax };
+  }
+
+  /** Takes over the sessions in the store, and looks for the broker. */
   start(now: Millis): void {
     if (this.running) return;
     this.running = true;
-    this.discovery.start(now);
+    this.sessions.load(now);
+    this.presence.start(now);
   }
 
   /** One datagram. It is not kept: what is needed of it is copied. */
@@ -107,7 +126,8 @@ export class Gateway {
     if (!this.running) return;
     this.dialogs.stop();
     this.sessions.stop(now);
-    this.connectionless.stop(now);
+    this.discovery.stop();
+    this.presence.stop(now);
     this.core.cancelAll();
     this.running = false;
   }
@@ -127,6 +147,12 @@ export class Gateway {
         this.discovery.onSearch(peer, packet.radius);
         return;
       case PacketType.Connect:
+        // Without a broker nobody can be served: told at once, the client tries elsewhere (6.1).
+        if (!this.presence.isUp) {
+          this.core.counters.congested++;
+          this.sessions.refuse(peer, ReturnCode.Congestion);
+          return;
+        }
         this.dialogs.onConnect(peer, packet, datagram, now);
         return;
       case PacketType.WillTopic:

@@ -1,5 +1,7 @@
 // How a gateway stands at this moment. What it has counted since its start is in counters.ts.
 import type { Qos } from '../ports.js';
+import type { ClientSession } from './session.js';
+import { SessionState } from './session.js';
 
 export interface GatewayGauges {
   /** Clients whose session is active (6.14). */
@@ -28,4 +30,44 @@ export interface GatewayGauges {
   readonly upstreamUp: boolean;
   /** The highest QoS that the broker can do. */
   readonly qosMax: Qos;
+}
+
+const STATES = {
+  [SessionState.Offline]: 'offline',
+  [SessionState.Connecting]: 'connecting',
+  [SessionState.Active]: 'active',
+  [SessionState.Asleep]: 'asleep',
+  [SessionState.Awake]: 'awake',
+} as const;
+
+/** What the sessions add up to. `dialogs`: clients that are being asked for their will, some of which have no session yet. */
+export function measure(
+  sessions: Iterable<ClientSession>,
+  dialogs: number,
+): Omit<GatewayGauges, 'upstreamUp' | 'qosMax'> {
+  const sums = {
+    active: 0,
+    asleep: 0,
+    awake: 0,
+    connecting: dialogs,
+    offline: 0,
+    stalled: 0,
+    bufferedMessages: 0,
+    bufferedBytes: 0,
+    bufferedBytesMaxOfOneClient: 0,
+    inflight: 0,
+    topics: 0,
+    subscriptions: 0,
+  };
+  for (const { state, stalled, delivery, topics, subscriptions } of sessions) {
+    sums[STATES[state]]++;
+    if (stalled) sums.stalled++;
+    sums.bufferedMessages += delivery.waiting;
+    sums.bufferedBytes += delivery.waitingBytes;
+    sums.bufferedBytesMaxOfOneClient = Math.max(sums.bufferedBytesMaxOfOneClient, delivery.waitingBytes);
+    if (delivery.isInFlight) sums.inflight++;
+    sums.topics += topics.size;
+    sums.subscriptions += subscriptions.size;
+  }
+  return sums;
 }

@@ -1,13 +1,14 @@
-// PUBLISH from clients to the broker, with the handshakes of QoS 1 and 2 (6.6). The client is told "accepted" when the broker
-// has taken responsibility, and not before.
+// PUBLISH from clients to the broker, with the handshakes of QoS 1 and 2 (6.6). They run between client and broker, under the
+// client's MsgId: every answer is the broker's, so whoever else comes in between may forget everything.
 import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index.js';
 import { isValidTopicName } from '../core/topics.js';
-import type { Message, Millis } from '../ports.js';
+import type { Message, Millis, PublishOutcome } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
 import type { Core } from './core.js';
 import { fingerprint } from './fingerprint.js';
 import { MSG_ID_NONE } from './msg-ids.js';
-import type { ClientSession } from './session.js';
+import type { ClientSession, InboundQos2 } from './session.js';
+import { InboundPhase } from './session.js';
 
 type Publish = Extract<Packet, { type: PacketType.Publish }>;
 
@@ -27,55 +28,71 @@ export class Inbound {
       return;
     }
     const { qos, retain } = packet;
+    if (!this.core.permissions.mayPublish(session.clientId, topic)) {
+      this.core.counters.denied++;
+      this.core.log('warn', 'publish-denied', { clientId: session.clientId, topic });
+      this.answer(session, packet, ReturnCode.NotSupported);
+      return;
+    }
+    if (qos > this.core.upstream.qosMax) {
+      this.core.counters.qosNotSupported++;
+      this.answer(session, packet, ReturnCode.NotSupported);
+      return;
+    }
     const message: Message = { topic, payload: new Uint8Array(packet.data), qos: qos === -1 ? 0 : qos, retain };
     if (qos === 2) this.publishQos2(session, packet, message, fingerprint(datagram), now);
-    else if (qos === 1) this.publishQos1(session, packet, message, fingerprint(datagram), now);
+    else if (qos === 1) this.publishQos1(session, packet, message, now);
     else this.publishQos0(session, packet, message, now);
   }
 
   onPubrel(session: ClientSession, msgId: number, now: Millis): void {
     const record = session.qos2.get(msgId);
-    if (record !== undefined && !record.taken) {
+    if (record?.phase === InboundPhase.AwaitPubrec) {
       // PUBREC was not sent yet: this PUBREL belongs to an earlier handshake with the same MsgId.
       this.core.counters.unexpected++;
       return;
     }
-    if (record !== undefined) session.recent.touch(record.recent, now);
-    session.qos2.delete(msgId);
-    // Also for an unknown id: the PUBCOMP before this one was lost (6.6).
-    session.send({ type: PacketType.PubComp, msgId });
+    if (record?.phase === InboundPhase.AwaitPubcomp) return; // the broker has been told, its answer is on its way
+    if (record !== undefined) {
+      session.recent.touch(record.recent, now);
+      record.phase = InboundPhase.AwaitPubcomp;
+    }
+    // Also for an id that is not known here: the handshake may have begun on another gateway, or the PUBCOMP was lost (6.6).
+    session.link?.release(msgId, now, () => {
+      if (session.qos2.get(msgId) === record) session.qos2.delete(msgId);
+      session.send({ type: PacketType.PubComp, msgId });
+    });
   }
 
   private publishQos0(session: ClientSession, packet: Publish, message: Message, now: Millis): void {
     this.core.counters.publishesInQos0++;
-    session.link?.publish(message, now, (accepted) => {
-      // PUBACK with an error may answer any QoS (6.6).
-      if (!accepted) this.answer(session, packet, ReturnCode.Congestion);
+    session.link?.publish(message, MSG_ID_NONE, false, now, (outcome) => {
+      if (outcome !== 'taken') this.refuse(session, packet, outcome); // PUBACK with an error may answer any QoS (6.6)
     });
   }
 
   /** A retransmission while the broker decides is swallowed; any other copy is published again, as QoS 1 may be. */
-  private publishQos1(session: ClientSession, packet: Publish, message: Message, print: number, now: Millis): void {
-    if (session.pendingQos1.has(print)) return;
+  private publishQos1(session: ClientSession, packet: Publish, message: Message, now: Millis): void {
+    const { msgId, dup } = packet;
+    if (session.pendingQos1.has(msgId)) return;
     if (this.isBusy(session)) {
       this.answer(session, packet, ReturnCode.Congestion);
       return;
     }
     this.core.counters.publishesInQos1++;
-    session.pendingQos1.add(print);
-    session.link?.publish(message, now, (accepted) => {
-      session.pendingQos1.delete(print);
-      this.answer(session, packet, accepted ? ReturnCode.Accepted : ReturnCode.Congestion);
+    session.pendingQos1.add(msgId);
+    session.link?.publish(message, msgId, dup, now, (outcome) => {
+      session.pendingQos1.delete(msgId);
+      if (outcome === 'taken') this.answer(session, packet, ReturnCode.Accepted);
+      else this.refuse(session, packet, outcome);
     });
   }
 
   private publishQos2(session: ClientSession, packet: Publish, message: Message, print: number, now: Millis): void {
     const { msgId } = packet;
-    const received = { type: PacketType.PubRec, msgId } as const;
     const open = session.qos2.get(msgId);
-    // Under the MsgId of an open handshake, other octets are another message: the client has started counting anew.
-    if (open?.fingerprint === print) {
-      if (open.taken) session.send(received);
+    if (open !== undefined) {
+      this.onOpenHandshake(session, packet, message, print, open, now);
       return;
     }
     const copy = session.recent.copyOf(msgId, print, now);
@@ -84,25 +101,51 @@ export class Inbound {
       if (copy.answer !== undefined) session.send(copy.answer);
       return;
     }
-    if (this.isBusy(session)) {
-      this.answer(session, packet, ReturnCode.Congestion);
+    if (this.isBusy(session)) this.answer(session, packet, ReturnCode.Congestion);
+    else this.beginQos2(session, packet, message, print, now);
+  }
+
+  /** Under the MsgId of an open handshake, other octets are another message: the client has started counting anew. */
+  private onOpenHandshake(
+    session: ClientSession,
+    packet: Publish,
+    message: Message,
+    print: number,
+    open: InboundQos2,
+    now: Millis,
+  ): void {
+    const { msgId } = packet;
+    if (open.fingerprint === print) {
+      if (open.phase === InboundPhase.AwaitPubrel) session.send({ type: PacketType.PubRec, msgId });
       return;
     }
+    // The broker must be done with the old one, or it would take the new one for it. Until then, retries come.
+    if (open.phase !== InboundPhase.AwaitPubrel) return;
+    open.phase = InboundPhase.AwaitPubcomp;
+    session.link?.release(msgId, now, (at) => {
+      session.qos2.delete(msgId);
+      this.beginQos2(session, packet, message, print, at);
+    });
+  }
+
+  private beginQos2(session: ClientSession, packet: Publish, message: Message, print: number, now: Millis): void {
+    const { msgId, dup } = packet;
     this.core.counters.publishesInQos2++;
     const recent = session.recent.add(msgId, print);
-    const record = { fingerprint: print, taken: false, recent };
+    const record: InboundQos2 = { fingerprint: print, phase: InboundPhase.AwaitPubrec, recent };
     this.makeRoom(session);
     session.qos2.set(msgId, record);
-    session.link?.publish(message, now, (accepted, at) => {
-      if (accepted) {
-        record.taken = true;
+    session.link?.publish(message, msgId, dup, now, (outcome, at) => {
+      if (outcome === 'taken') {
+        const received = { type: PacketType.PubRec, msgId } as const;
+        record.phase = InboundPhase.AwaitPubrel;
         session.recent.answered(recent, received, at);
         session.send(received);
         return;
       }
       session.recent.forget(recent);
       if (session.qos2.get(msgId) === record) session.qos2.delete(msgId);
-      this.answer(session, packet, ReturnCode.Congestion);
+      this.refuse(session, packet, outcome);
     });
   }
 
@@ -115,6 +158,11 @@ export class Inbound {
 
   private isBusy(session: ClientSession): boolean {
     return session.link === undefined || session.link.pending >= this.core.config.requestsMax;
+  }
+
+  /** Where the broker is lost DISCONNECT follows, and the client brings the message again on its next session. */
+  private refuse(session: ClientSession, packet: Publish, outcome: PublishOutcome): void {
+    if (outcome === 'refused') this.answer(session, packet, ReturnCode.NotSupported);
   }
 
   private answer(session: ClientSession, packet: Publish, returnCode: ReturnCode): void {

@@ -23,10 +23,11 @@ export class Requests {
     const { msgId, topicName } = packet;
     let topicId: number | undefined = TOPIC_ID_NONE;
     let returnCode = ReturnCode.NotSupported;
-    if (isValidTopicName(topicName)) {
+    if (isValidTopicName(topicName) && this.mayName(session, topicName)) {
       topicId = session.topics.assign(topicName);
       returnCode = topicId === undefined ? ReturnCode.Congestion : ReturnCode.Accepted;
       if (topicId !== undefined) session.topics.setKnown(topicId, true);
+      session.save();
     }
     this.end(session, recent, { type: PacketType.RegAck, topicId: topicId ?? TOPIC_ID_NONE, msgId, returnCode }, now);
   }
@@ -61,6 +62,7 @@ export class Requests {
     }
     session.link?.unsubscribe(filter, now, (at) => {
       session.subscriptions.delete(filter);
+      session.save();
       this.end(session, recent, answer, at);
     });
   }
@@ -83,6 +85,14 @@ export class Requests {
     session.send(answer);
   }
 
+  /** A topic may be named by who may publish to it or subscribe to it. */
+  private mayName({ clientId }: ClientSession, topicName: string): boolean {
+    const { permissions } = this.core;
+    if (permissions.mayPublish(clientId, topicName) || permissions.maySubscribe(clientId, topicName)) return true;
+    this.core.counters.denied++;
+    return false;
+  }
+
   private filterOf(session: ClientSession, topic: FilterTopic): string | undefined {
     return topic.kind === TopicType.Predefined ? this.core.predefined.nameOf(session.clientId, topic.id) : topic.name;
   }
@@ -90,6 +100,11 @@ export class Requests {
   private refusal(session: ClientSession, topic: FilterTopic, filter: string | undefined): ReturnCode | undefined {
     if (filter === undefined) return ReturnCode.InvalidTopicId;
     if (!isValidTopicFilter(filter)) return ReturnCode.NotSupported;
+    if (!this.core.permissions.maySubscribe(session.clientId, filter)) {
+      this.core.counters.denied++;
+      this.core.log('warn', 'subscribe-denied', { clientId: session.clientId, filter });
+      return ReturnCode.NotSupported;
+    }
     if (session.link === undefined || session.link.pending >= this.core.config.requestsMax)
       return ReturnCode.Congestion;
     const isNew = !session.subscriptions.has(filter);
@@ -110,6 +125,7 @@ export class Requests {
       topicId = session.topics.assign(filter) ?? TOPIC_ID_NONE;
       session.topics.setKnown(topicId, true);
     }
+    session.save();
     return subackOf(packet, granted, topicId, ReturnCode.Accepted);
   }
 }

@@ -2,7 +2,7 @@
 // disconnection if the client asked for that (CleanSession=0).
 import { TopicType } from '../../assembly/protocol/index.js';
 import type { Timer } from '../core/timer-queue.js';
-import type { Message, Millis, Qos } from '../ports.js';
+import type { Message, Millis, PacketId, Qos } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
 import { nameBytes } from '../wire/index.js';
 import type { Core, Job } from './core.js';
@@ -10,6 +10,7 @@ import type { DeliveryOwner } from './delivery.js';
 import { Delivery } from './delivery.js';
 import type { Peer } from './peer.js';
 import { type Recent, RecentRequests } from './recent-requests.js';
+import { encodeRecord, keyOf } from './session-record.js';
 import { TopicTable } from './topic-table.js';
 import type { UpstreamLink } from './upstream-link.js';
 
@@ -37,11 +38,20 @@ export interface Subscription {
 
 const NOT_SUBSCRIBED = { kind: undefined, id: undefined };
 
-/** A QoS 2 PUBLISH of the client that waits for its PUBREL. */
+/** How far a QoS 2 PUBLISH of the client has come. */
+export const enum InboundPhase {
+  /** The broker's PUBREC. */
+  AwaitPubrec,
+  /** The client's PUBREL. */
+  AwaitPubrel,
+  /** The broker's PUBCOMP. */
+  AwaitPubcomp,
+}
+
+/** A QoS 2 PUBLISH of the client on its way to the broker. */
 export interface InboundQos2 {
   readonly fingerprint: number;
-  /** The broker has it, and PUBREC was sent. */
-  taken: boolean;
+  phase: InboundPhase;
   /** The same request among the recent ones, which outlives the handshake. */
   readonly recent: Recent;
 }
@@ -81,7 +91,7 @@ export class ClientSession implements DeliveryOwner {
   readonly subscriptions = new Map<string, Subscription>();
   readonly delivery: Delivery;
 
-  /** QoS 1 PUBLISHes that the broker has not taken yet, by fingerprint. */
+  /** QoS 1 PUBLISHes that the broker has not taken yet, by MsgId. */
   readonly pendingQos1 = new Set<number>();
   readonly qos2 = new Map<number, InboundQos2>();
   readonly recent: RecentRequests;
@@ -108,6 +118,20 @@ export class ClientSession implements DeliveryOwner {
     if (this.peer !== undefined) this.core.outlet.send(this.peer, packet);
   }
 
+  /** Makes what a restart must not forget durable, before anybody is told that it is so. */
+  save(): void {
+    const { store } = this.core;
+    if (store === undefined || this.clean) return;
+    const { clientId, keepAliveMs, sleepMs, will, peer, state } = this;
+    const isThere = peer !== undefined && state !== SessionState.Offline;
+    const isAsleep = state === SessionState.Asleep || state === SessionState.Awake;
+    const topics = [...this.topics.all()];
+    const subscriptions = [...this.subscriptions];
+    const where = isThere ? peer : undefined;
+    const record = { clientId, peer: where, isAsleep, keepAliveMs, sleepMs, will, topics, subscriptions };
+    store.put(keyOf(clientId), encodeRecord(record));
+  }
+
   /**
    * In the words in which the client subscribed to exactly this topic; where it subscribed by wildcards, in those that
    * need no REGISTER: a predefined id, then a short name (6.9).
@@ -132,6 +156,14 @@ export class ClientSession implements DeliveryOwner {
 
   brokerKeeps(): boolean {
     return this.link !== undefined && !this.link.options.clean;
+  }
+
+  acknowledge(id: PacketId, now: Millis): boolean {
+    return this.link?.acknowledge(id, now) ?? false;
+  }
+
+  complete(id: PacketId, now: Millis): void {
+    this.link?.complete(id, now);
   }
 
   unreachable(now: Millis): void {

@@ -5,8 +5,10 @@ import type { Packet } from '../wire/index.js';
 import type { Core } from './core.js';
 import { sameWill } from './message.js';
 import type { Peer } from './peer.js';
+import { directPeer, forwardedPeer } from './peer.js';
 import type { SessionEvents } from './session.js';
-import { ClientSession, SessionState } from './session.js';
+import { ClientSession, InboundPhase, SessionState } from './session.js';
+import { decodeRecord, isSessionKey, keyOf, type SessionRecord } from './session-record.js';
 import { withTolerance } from './tolerance.js';
 import { UpstreamLink } from './upstream-link.js';
 
@@ -20,6 +22,9 @@ export interface ConnectRequest {
   readonly will: Message | undefined | 'keep';
   readonly fingerprint: number;
 }
+
+/** From one restored session to the next, ms: the broker is not to be run down by its own gateway. */
+const RESTORE_STEP_MS = 1;
 
 export class Sessions implements SessionEvents {
   private readonly byClientId = new Map<string, ClientSession>();
@@ -45,6 +50,30 @@ export class Sessions implements SessionEvents {
     return this.byClientId.values();
   }
 
+  /** Takes over what a gateway before this one has recorded. Clients that were there are so still, as far as is known. */
+  load(now: Millis): void {
+    const { store, log } = this.core;
+    for (const [key, value] of [...(store?.entries() ?? [])]) {
+      if (!isSessionKey(key)) continue;
+      const record = decodeRecord(value);
+      if (record !== undefined && this.byClientId.size < this.core.config.sessionsMax) this.restore(record, now);
+      else {
+        log('warn', 'session-record-dropped', { key });
+        store?.delete(key);
+      }
+    }
+  }
+
+  /** The broker is there: opens the sessions with it that restored clients rest on, one after another. */
+  openRestored(now: Millis): void {
+    let dueMs = now;
+    for (const session of this.byClientId.values()) {
+      if (session.link === undefined || session.linkTimer !== undefined || session.link.isStarted) continue;
+      session.linkTimer = this.core.at(dueMs, (at) => this.startLink(session, at));
+      dueMs += RESTORE_STEP_MS;
+    }
+  }
+
   /** Carries out a CONNECT (6.2, 6.3). CONNACK follows when the broker has agreed. */
   accept(request: ConnectRequest, now: Millis): void {
     const other = this.at(request.peer);
@@ -61,6 +90,7 @@ export class Sessions implements SessionEvents {
     session.keepAliveMs = request.keepAliveMs;
     // CleanSession=0 and Will=0: the will stays as it was (6.3).
     if (request.will !== 'keep' && !sameWill(session.will, request.will)) session.will = request.will;
+    if (request.clean) this.core.store?.delete(keyOf(request.clientId));
     // A copy of the CONNECT from before the sleep may have been made by the network: see `Sleep.onPing`.
     if (!this.mayBeCopy(session, request, now)) session.sleepMs = 0;
     session.connectedBy = {
@@ -179,7 +209,9 @@ export class Sessions implements SessionEvents {
   /** Asleep, or asleep again. */
   fallAsleep(session: ClientSession, now: Millis): void {
     session.delivery.suspend();
+    const wasAwake = session.state === SessionState.Awake;
     session.state = SessionState.Asleep;
+    if (!wasAwake) session.save();
     this.supervise(session, now);
   }
 
@@ -201,6 +233,7 @@ export class Sessions implements SessionEvents {
     session.state = SessionState.Active;
     session.lastHeard = now;
     if (session.connectedBy !== undefined) session.connectedBy.at = now;
+    session.save();
     this.supervise(session, now);
     session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
     session.stalled = false;
@@ -225,6 +258,7 @@ export class Sessions implements SessionEvents {
     if (session === undefined) return;
     session.link?.close(now);
     session.clean = true;
+    this.core.store?.delete(keyOf(clientId));
     this.goOffline(session);
   }
 
@@ -242,7 +276,10 @@ export class Sessions implements SessionEvents {
     if (session.clean) {
       this.byClientId.delete(session.clientId);
       this.offline.delete(session);
-    } else this.offline.add(session);
+    } else {
+      this.offline.add(session);
+      session.save();
+    }
   }
 
   /** Answers of the broker that were to come will not come. */
@@ -250,10 +287,12 @@ export class Sessions implements SessionEvents {
     session.link = undefined;
     this.core.cancel(session.linkTimer);
     session.linkTimer = undefined;
-    session.delivery.upstreamOver();
     session.pendingQos1.clear();
-    // The client will send it again; whether the broker had taken it is not known, and losing it would be worse.
-    for (const [msgId, { taken }] of session.qos2) if (!taken) session.qos2.delete(msgId);
+    // The client will say it again, and the broker recognises the MsgId.
+    for (const [msgId, record] of session.qos2) {
+      if (record.phase === InboundPhase.AwaitPubrec) session.qos2.delete(msgId);
+      else record.phase = InboundPhase.AwaitPubrel;
+    }
     session.recent.forgetUnanswered();
   }
 
@@ -261,15 +300,25 @@ export class Sessions implements SessionEvents {
     session.link?.close(now);
     this.linkOver(session);
     session.reopen = false;
+    session.link = this.linkFor(session);
+    this.startLink(session, now);
+  }
+
+  private linkFor(session: ClientSession): UpstreamLink {
     const { clientId, clean, will } = session;
     const options = will === undefined ? { clientId, clean } : { clientId, clean, will };
-    const link = new UpstreamLink(options, {
+    return new UpstreamLink(options, {
       connected: (present, at) => this.onConnected(session, present, at),
-      message: (message, acknowledge, at) => session.delivery.enqueue(message, acknowledge, at),
+      message: (message, id, dup, at) => session.delivery.enqueue(message, id, dup, at),
+      released: (id, at) => session.delivery.released(id, at),
       closed: (reason, at) => this.onClosed(session, reason, at),
       idle: (at) => this.reopenIfQuiet(session, at),
     });
-    session.link = link;
+  }
+
+  private startLink(session: ClientSession, now: Millis): void {
+    const { link } = session;
+    if (link === undefined) return;
     session.linkTimer = this.core.at(now + this.core.config.upstreamTimeoutMs, (at) => {
       link.abort(at);
       this.onClosed(session, 'timeout', at);
@@ -277,10 +326,33 @@ export class Sessions implements SessionEvents {
     link.start(this.core.upstream, now);
   }
 
+  private restore(record: SessionRecord, now: Millis): void {
+    const { clientId, peer } = record;
+    const session = new ClientSession(this.core, clientId, this);
+    this.core.counters.sessionsRestored++;
+    this.byClientId.set(clientId, session);
+    session.clean = false;
+    session.keepAliveMs = record.keepAliveMs;
+    session.sleepMs = record.sleepMs;
+    session.will = record.will;
+    session.topics.restore(record.topics);
+    for (const [filter, subscription] of record.subscriptions) session.subscriptions.set(filter, subscription);
+    if (peer === undefined) {
+      this.offline.add(session);
+      return;
+    }
+    this.move(session, peer.node === undefined ? directPeer(peer.address) : forwardedPeer(peer.address, peer.node));
+    session.state = record.isAsleep ? SessionState.Asleep : SessionState.Active;
+    session.lastHeard = now;
+    this.supervise(session, now);
+    if (!record.isAsleep) session.delivery.resume(now);
+    session.link = this.linkFor(session); // what the client says meanwhile waits in it
+  }
+
   private onConnected(session: ClientSession, sessionPresent: boolean, now: Millis): void {
     this.core.cancel(session.linkTimer);
     session.linkTimer = undefined;
-    session.delivery.upstreamBack(sessionPresent);
+    session.delivery.upstreamBack(sessionPresent, now);
     if (!sessionPresent) this.subscribeAgain(session, now);
     if (session.state === SessionState.Connecting) this.activate(session, now);
     if (session.owed !== undefined) session.send(session.owed);

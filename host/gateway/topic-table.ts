@@ -2,10 +2,14 @@
 // number (5.3.4). The table lives as long as the session (7.3).
 import { TOPIC_ID_NONE, TOPIC_ID_RESERVED } from '../../assembly/protocol/index.js';
 
-interface Topic {
+export interface RegisteredTopic {
   readonly id: number;
   readonly name: string;
   /** The client has been told, or has asked for, this id. */
+  readonly known: boolean;
+}
+
+interface Topic extends RegisteredTopic {
   known: boolean;
 }
 
@@ -19,6 +23,18 @@ export class TopicTable {
 
   get size(): number {
     return this.byId.size;
+  }
+
+  all(): Iterable<RegisteredTopic> {
+    return this.byId.values();
+  }
+
+  /** Takes over a table from before a restart. */
+  restore(topics: Iterable<RegisteredTopic>): void {
+    for (const { id, name, known } of topics) {
+      this.add({ id, name, known });
+      this.nextId = Math.max(this.nextId, id + 1);
+    }
   }
 
   nameOf(id: number): string | undefined {
@@ -36,15 +52,19 @@ export class TopicTable {
     const topic = this.byName.get(name);
     if (topic !== undefined) return topic.id;
     if (this.nextId === TOPIC_ID_RESERVED || this.byId.size >= this.topicsMax) return undefined;
-    const added = { id: this.nextId++, name, known: false };
-    this.byName.set(name, added);
-    this.byId.set(added.id, added);
-    return added.id;
+    const id = this.nextId++;
+    this.add({ id, name, known: false });
+    return id;
   }
 
   /** The client knows the id, or said that it does not (ReturnCode 0x02). Unknown ids are ignored. */
   setKnown(id: number, known: boolean): void {
     const topic = this.byId.get(id);
     if (topic !== undefined) topic.known = known;
+  }
+
+  private add(topic: Topic): void {
+    this.byName.set(topic.name, topic);
+    this.byId.set(topic.id, topic);
   }
 }

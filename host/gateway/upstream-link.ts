@@ -1,11 +1,18 @@
 // One session with the broker as its owner wants to see it: nothing is heard before `start` has returned from opening it nor
 // after it is over, and requests made before the broker said yes wait for it.
-import type { Message, Millis, Qos, Upstream, UpstreamOptions, UpstreamSession } from '../ports.js';
+import type {
+  Message,
+  Millis,
+  PacketId,
+  PublishOutcome,
+  Qos,
+  Upstream,
+  UpstreamEvents,
+  UpstreamOptions,
+  UpstreamSession,
+} from '../ports.js';
 
-export interface LinkOwner {
-  connected(sessionPresent: boolean, now: Millis): void;
-  message(message: Message, acknowledge: (now: Millis) => void, now: Millis): void;
-  closed(reason: string, now: Millis): void;
+export interface LinkOwner extends UpstreamEvents {
   /** The last request has been answered. */
   idle(now: Millis): void;
 }
@@ -17,6 +24,7 @@ export class UpstreamLink {
   pending = 0;
   over = false;
   isConnected = false;
+  isStarted = false;
   private session: UpstreamSession | undefined;
   /** What happened inside `open`. */
   private early: Action[] = [];
@@ -28,11 +36,13 @@ export class UpstreamLink {
   ) {}
 
   start(upstream: Upstream, now: Millis): void {
-    const events = {
-      connected: (present: boolean, at: Millis) => this.hear((now) => this.onConnected(present, now), at),
-      message: (message: Message, acknowledge: Action, at: Millis) =>
-        this.hear((now) => this.owner.message(message, acknowledge, now), at),
-      closed: (reason: string, at: Millis) => this.hear((now) => this.onClosed(reason, now), at),
+    this.isStarted = true;
+    const { owner } = this;
+    const events: UpstreamEvents = {
+      connected: (present, at) => this.hear((then) => this.onConnected(present, then), at),
+      message: (message, id, dup, at) => this.hear((then) => owner.message(message, id, dup, then), at),
+      released: (id, at) => this.hear((then) => owner.released(id, then), at),
+      closed: (reason, at) => this.hear((then) => this.onClosed(reason, then), at),
     };
     this.session = upstream.open(this.options, events, now);
     const early = this.early;
@@ -40,10 +50,33 @@ export class UpstreamLink {
     for (const action of early) if (!this.over) action(now);
   }
 
-  publish(message: Message, now: Millis, done: (accepted: boolean, now: Millis) => void): void {
+  publish(
+    message: Message,
+    id: PacketId,
+    dup: boolean,
+    now: Millis,
+    done: (outcome: PublishOutcome, now: Millis) => void,
+  ): void {
     this.request(now, (session, at, answered) =>
-      session.publish(message, at, (accepted, later) => answered(later, () => done(accepted, later))),
+      session.publish(message, id, dup, at, (outcome, later) => answered(later, () => done(outcome, later))),
     );
+  }
+
+  release(id: PacketId, now: Millis, done: (now: Millis) => void): void {
+    this.request(now, (session, at, answered) =>
+      session.release(id, at, (later) => answered(later, () => done(later))),
+    );
+  }
+
+  /** False where the session is not open: nothing was said. */
+  acknowledge(id: PacketId, now: Millis): boolean {
+    if (this.over || !this.isConnected) return false;
+    this.session?.acknowledge(id, now);
+    return true;
+  }
+
+  complete(id: PacketId, now: Millis): void {
+    if (!this.over && this.isConnected) this.session?.complete(id, now);
   }
 
   subscribe(filter: string, qos: Qos, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void {

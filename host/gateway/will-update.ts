@@ -2,9 +2,10 @@
 // the old one is closed with a DISCONNECT, which fires nothing, and what had been subscribed is kept or subscribed again.
 // The answer is sent when the broker has the new will.
 import { PacketType, ReturnCode } from '../../assembly/protocol/index.js';
-import { isValidTopicName } from '../core/topics.js';
 import type { Message, Millis } from '../ports.js';
 import type { Packet } from '../wire/index.js';
+import { mayBeWill } from './connect-dialog.js';
+import type { Core } from './core.js';
 import { sameWill } from './message.js';
 import type { ClientSession } from './session.js';
 import type { Sessions } from './sessions.js';
@@ -15,13 +16,16 @@ type AnswerType = PacketType.WillTopicResp | PacketType.WillMsgResp;
 const NO_MESSAGE = new Uint8Array();
 
 export class WillUpdate {
-  constructor(private readonly sessions: Sessions) {}
+  constructor(
+    private readonly core: Core,
+    private readonly sessions: Sessions,
+  ) {}
 
   onTopic(session: ClientSession, { will }: WillTopicUpd, now: Millis): void {
     const type = PacketType.WillTopicResp;
     if (will === undefined)
       this.change(session, undefined, type, now); // topic and message (6.4)
-    else if (isValidTopicName(will.topic)) {
+    else if (mayBeWill(this.core, session.clientId, will.topic)) {
       this.change(session, { ...will, payload: session.will?.payload ?? NO_MESSAGE }, type, now);
     } else session.send({ type, returnCode: ReturnCode.NotSupported });
   }
@@ -41,6 +45,7 @@ export class WillUpdate {
       return;
     }
     session.will = will;
+    session.save();
     session.owed = { type, returnCode: ReturnCode.Accepted };
     this.sessions.requestReopen(session, now);
   }

@@ -8,7 +8,7 @@ import { isIPv6 } from 'node:net';
 import { Xoshiro128 } from '../core/random.js';
 import type { GatewayConfig } from '../gateway/index.js';
 import { Gateway } from '../gateway/index.js';
-import type { Address, DatagramLink, Log, Millis, Random, Upstream } from '../ports.js';
+import type { Address, DatagramLink, Log, Millis, Random, Store, Upstream } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { UdpListenError } from './listen-error.js';
 
@@ -27,6 +27,8 @@ export interface UdpGatewayOptions {
   readonly broadcast?: Address;
   readonly config?: Partial<GatewayConfig>;
   readonly upstream: Upstream;
+  /** Where sessions outlive the process. Default: nowhere. */
+  readonly store?: Store;
   /** Default: seeded from the system. */
   readonly random?: Random;
   readonly log?: Log;
@@ -105,6 +107,7 @@ export class UdpGateway implements DatagramLink {
     this.gateway = new Gateway(options.config ?? {}, {
       link: this,
       upstream: options.upstream,
+      ...(options.store && { store: options.store }),
       random: options.random ?? new Xoshiro128(randomBytes(4).readUInt32LE()),
       log: this.log,
       rescheduled: (dueMs) => this.arm(dueMs),

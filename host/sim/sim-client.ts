@@ -1,5 +1,5 @@
 // An application at the broker, as a scenario describes it: it subscribes, and it sends commands to devices in turn.
-import type { Message, Millis, Upstream, UpstreamSession } from '../ports.js';
+import type { Message, Millis, PacketId, Upstream, UpstreamSession } from '../ports.js';
 import type { ClientCommand, ScenarioClient } from './scenario.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -21,9 +21,11 @@ export interface SimClientEvents {
 
 const encoder = new TextEncoder();
 const MS_PER_S = 1000;
+const PACKET_ID_MAX = 0xffff;
 
 export class SimClient {
   private session: UpstreamSession | undefined;
+  private lastId: PacketId = 0;
 
   constructor(
     readonly options: ScenarioClient,
@@ -49,10 +51,11 @@ export class SimClient {
       { clientId: name, clean: true },
       {
         connected: () => {},
-        message: (message, acknowledge, then) => {
+        message: (message, id, _dup, then) => {
           this.events.delivered(message, then);
-          acknowledge(then);
+          this.session?.acknowledge(id, then);
         },
+        released: (id, then) => this.session?.complete(id, then),
         closed: () => {
           this.session = undefined;
         },
@@ -74,9 +77,22 @@ export class SimClient {
         retain: false,
       };
       this.events.published(message, target.device, now);
-      this.session?.publish(message, now, () => {});
+      this.publish(message, now);
       this.events.acted(now);
     }
     this.scheduler.at(now + everyMs, (then) => this.command(command, everyMs, index + 1, then));
+  }
+
+  private publish(message: Message, now: Millis): void {
+    const { session } = this;
+    const id = message.qos === 0 ? 0 : this.nextId();
+    session?.publish(message, id, false, now, (_outcome, then) => {
+      if (message.qos === 2) session.release(id, then, () => {});
+    });
+  }
+
+  private nextId(): PacketId {
+    this.lastId = this.lastId === PACKET_ID_MAX ? 1 : this.lastId + 1;
+    return this.lastId;
   }
 }
