@@ -1,10 +1,11 @@
 // What the broker remembers of one client, connected or not: section 4.1, session state.
+
+import type { Subscriber } from '../core/subscriptions.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Message, Millis, Qos } from '../ports.js';
 import type { Counters } from './counters.js';
 import { Outbound, type OutboundLimits } from './outbound.js';
 import { type AckPacket, type PublishPacket, publishPacket } from './packets.js';
-import type { Subscriber } from './subscriptions.js';
 
 /** The way to the client while there is one. */
 export interface Wire {

@@ -1,4 +1,6 @@
 // What all connections of one broker share, and the one way by which a message reaches its subscribers.
+
+import { SubscriptionTree } from '../core/subscriptions.js';
 import { TimerQueue } from '../core/timer-queue.js';
 import { topicLevels } from '../core/topics.js';
 import type { Log, Message, Millis, Qos, Random } from '../ports.js';
@@ -9,7 +11,6 @@ import { type PublishPacket, publishPacket } from './packets.js';
 import { RetainedStore } from './retained.js';
 import type { Due, Session } from './session.js';
 import { SessionRegistry } from './session-registry.js';
-import { SubscriptionTree } from './subscriptions.js';
 import { Turn } from './turn.js';
 
 export class BrokerState {
