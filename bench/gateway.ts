@@ -39,7 +39,7 @@ class World {
     );
     this.gateway.start(this.now);
     for (let device = 0; device < DEVICES; device++) this.introduce(device, qos);
-    const hears = { connected: () => {}, message: () => {}, closed: () => {} };
+    const hears = { connected: () => {}, message: () => {}, released: () => {}, closed: () => {} };
     this.application = upstream.open({ clientId: 'application', clean: true }, hears, this.now);
   }
 
@@ -60,7 +60,7 @@ class World {
   /** The application publishes to a device, which answers where its QoS says so. */
   publishDown(i: number, qos: Qos): void {
     const message = { topic: `to/${i % DEVICES}`, payload: PAYLOAD, qos, retain: false };
-    this.application.publish(message, ++this.now, () => {});
+    this.application.publish(message, qos === 0 ? 0 : this.nextMsgId(), false, ++this.now, () => {});
     for (const [device, packet] of this.owed.splice(0)) this.send(device, packet);
   }
 

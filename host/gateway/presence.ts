@@ -14,7 +14,8 @@ export interface PresenceEvents {
 }
 
 export class Presence {
-  private open: UpstreamLink | undefined;
+  /** The session; what is asked of it before the broker has accepted it waits. Undefined during a pause. */
+  link: UpstreamLink | undefined;
   private timer: Timer<Job> | undefined;
   private attempts = 0;
 
@@ -23,13 +24,8 @@ export class Presence {
     private readonly events: PresenceEvents,
   ) {}
 
-  /** The session, once the broker has accepted it. */
-  get link(): UpstreamLink | undefined {
-    return this.open?.isConnected ? this.open : undefined;
-  }
-
   get isUp(): boolean {
-    return this.link !== undefined;
+    return this.link?.isConnected ?? false;
   }
 
   start(now: Millis): void {
@@ -44,7 +40,7 @@ export class Presence {
         idle: () => {},
       },
     );
-    this.open = link;
+    this.link = link;
     this.timer = this.core.at(now + upstreamTimeoutMs, (at) => {
       link.abort(at);
       this.onClosed('timeout', at);
@@ -54,8 +50,8 @@ export class Presence {
 
   stop(now: Millis): void {
     this.core.cancel(this.timer);
-    this.open?.close(now);
-    this.open = undefined;
+    this.link?.close(now);
+    this.link = undefined;
   }
 
   private onConnected(now: Millis): void {
@@ -70,9 +66,9 @@ export class Presence {
     const wasUp = this.isUp;
     this.core.cancel(this.timer);
     this.core.counters.upstreamsLost++;
-    this.core.counters.droppedQosMinus1 += this.open?.pending ?? 0;
+    this.core.counters.droppedQosMinus1 += this.link?.pending ?? 0;
     this.core.log('warn', 'upstream-down', { reason });
-    this.open = undefined;
+    this.link = undefined;
     const { upstreamRetryMs, upstreamRetryMsMax } = this.core.config;
     const pauseMs = Math.min(upstreamRetryMs * 2 ** this.attempts, upstreamRetryMsMax);
     if (pauseMs < upstreamRetryMsMax) this.attempts++;

@@ -1,18 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BrokerUpstream } from '../../../host/broker/upstream.js';
-import type { Message, Millis, Qos, UpstreamOptions, UpstreamSession } from '../../../host/ports.js';
+import type { Message, Millis, PacketId, Qos, UpstreamOptions, UpstreamSession } from '../../../host/ports.js';
 import { textOf, utf8, World } from './scripted.js';
-
-type Acknowledge = (now: Millis) => void;
 
 /** The owner of one session: notes what it is told. */
 class Owner {
   readonly told: string[] = [];
   readonly messages: Message[] = [];
-  readonly acknowledgements: Acknowledge[] = [];
+  readonly ids: PacketId[] = [];
+  /** Released by the broker, and not completed: by `completeAtOnce` they are. */
+  readonly released: PacketId[] = [];
+  /** Handshakes outlive a session: who opens a second one does not begin at 1 again. */
+  lastId = 0;
+  /** What was to be done before `open` returned. */
+  private early: (() => void)[] | undefined = [];
   readonly session: UpstreamSession;
   acknowledgeAtOnce = true;
+  completeAtOnce = true;
   onMessage: (text: string) => void = () => {};
 
   constructor(
@@ -24,26 +29,45 @@ class Owner {
   ) {
     this.acknowledgeAtOnce = acknowledgeAtOnce;
     this.session = upstream.open({ clientId, clean: true, ...options }, this.events, world.now);
+    for (const act of this.early ?? []) act();
+    this.early = undefined;
+  }
+
+  private soon(act: () => void): void {
+    if (this.early === undefined) act();
+    else this.early.push(act);
   }
 
   private get events() {
     return {
       connected: (present: boolean) => void this.told.push(`connected ${present}`),
       closed: (reason: string) => void this.told.push(`closed ${reason}`),
-      message: (message: Message, acknowledge: Acknowledge, now: Millis) => {
+      message: (message: Message, id: PacketId, dup: boolean, now: Millis) => {
         const text = textOf(message.payload);
-        this.told.push(`message ${text}`);
+        this.told.push(`message ${text}${dup ? ' again' : ''}`);
         this.messages.push(message);
-        if (this.acknowledgeAtOnce) acknowledge(now);
-        else this.acknowledgements.push(acknowledge);
+        this.ids.push(id);
+        if (this.acknowledgeAtOnce) this.soon(() => this.session.acknowledge(id, now));
         this.onMessage(text);
+      },
+      released: (id: PacketId, now: Millis) => {
+        this.released.push(id);
+        if (this.completeAtOnce) this.soon(() => this.session.complete(id, now));
       },
     };
   }
 
   publish(topic: string, text: string, qos: Qos, retain = false): void {
     const message = { topic, payload: utf8(text), qos, retain };
-    this.session.publish(message, this.world.now, (accepted) => this.told.push(`published ${text} ${accepted}`));
+    const id = qos === 0 ? 0 : ++this.lastId;
+    this.publishAs(message, id, false, (outcome) => {
+      this.told.push(`published ${text} ${outcome}`);
+      if (qos === 2 && outcome === 'taken') this.session.release(id, this.world.now, () => {});
+    });
+  }
+
+  publishAs(message: Message, id: PacketId, dup: boolean, done: (outcome: string) => void): void {
+    this.session.publish(message, id, dup, this.world.now, done);
   }
 
   subscribe(filter: string, qos: Qos): void {
@@ -73,11 +97,11 @@ describe('a session in the process of the broker', () => {
       'connected false',
       'granted 2',
       'message 0',
-      'published 0 true',
+      'published 0 taken',
       'message 1',
-      'published 1 true',
+      'published 1 taken',
       'message 2',
-      'published 2 true',
+      'published 2 taken',
     ]);
     expect(owner.messages.map(({ qos, retain }) => [qos, retain])).toEqual([
       [0, false],
@@ -92,7 +116,7 @@ describe('a session in the process of the broker', () => {
     owner.subscribe('t', 0);
     owner.session.unsubscribe('t', world.now, () => owner.told.push('unsubscribed'));
     owner.publish('t', 'x', 0);
-    expect(owner.take()).toEqual(['connected false', 'granted 0', 'unsubscribed', 'published x true']);
+    expect(owner.take()).toEqual(['connected false', 'granted 0', 'unsubscribed', 'published x taken']);
   });
 
   it('hears retained messages with RETAIN', () => {
@@ -140,8 +164,8 @@ describe('a session in the process of the broker', () => {
     expect(owner.take()).toEqual([
       'connected false',
       'closed taken-over',
-      'published x false',
-      'published y false',
+      'published x lost',
+      'published y lost',
       'granted undefined',
       'unsubscribed',
     ]);
@@ -195,46 +219,73 @@ describe('acknowledgement', () => {
     world.publish('t', 'x', qos);
     first.session.abort(world.now);
     const second = open('a', { clean: false }, false);
-    expect(second.take()).toEqual(['connected true', 'message x']);
-    second.acknowledgements[0]!(world.now);
-    second.acknowledgements[0]!(world.now);
+    expect(second.take()).toEqual(['connected true', 'message x again']);
+    expect(second.ids).toEqual(first.ids);
+    second.session.acknowledge(second.ids[0]!, world.now);
+    second.session.acknowledge(second.ids[0]!, world.now);
     second.session.abort(world.now);
     expect(open('a', { clean: false }).take()).toEqual(['connected true']);
   });
 
-  it('holds the window back', () => {
+  it('holds the window back, until QoS 2 is completed too', () => {
     const { world, open } = setUp({ inflightMax: 2 });
     const owner = open('a', {}, false);
+    owner.completeAtOnce = false;
     owner.subscribe('t', 2);
     for (const text of ['1', '2', '3']) world.publish('t', text, 2);
     expect(owner.take().slice(2)).toEqual(['message 1', 'message 2']);
-    owner.acknowledgements[1]!(world.now);
+    owner.session.acknowledge(owner.ids[1]!, world.now);
+    expect(owner.released).toEqual([owner.ids[1]]);
+    expect(owner.take()).toEqual([]);
+    owner.session.complete(owner.ids[1]!, world.now);
     expect(owner.take()).toEqual(['message 3']);
   });
 
-  it('of QoS 2 after the end of the session still counts', () => {
+  it('of QoS 2 that was not completed is released again on the next session', () => {
     const { world, open } = setUp();
-    const first = open('a', { clean: false }, false);
+    const first = open('a', { clean: false });
+    first.completeAtOnce = false;
     first.subscribe('t', 2);
     world.publish('t', 'x', 2);
     first.session.abort(world.now);
-    first.acknowledgements[0]!(world.now);
     const second = open('a', { clean: false });
     expect(second.take()).toEqual(['connected true']);
-    world.publish('t', 'y', 2);
-    expect(second.take()).toEqual(['message y']);
+    expect(second.released).toEqual(first.released);
+    second.session.abort(world.now);
+    expect(open('a', { clean: false }).released).toEqual([]);
   });
 
-  it('on an older session means nothing to a newer one', () => {
+  it('on an older session means nothing to a newer one, nor does one of nothing', () => {
     const { world, open } = setUp({ inflightMax: 1 });
     const first = open('a', { clean: false }, false);
     first.subscribe('t', 2);
     world.publish('t', 'x', 2);
+    const second = open('a', { clean: false }, false);
+    expect(second.take()).toEqual(['connected true', 'message x again']);
+    first.session.acknowledge(first.ids[0]!, world.now);
+    second.session.acknowledge(second.ids[0]! + 1, world.now);
+    expect(second.released).toEqual([]);
+    expect(world.broker.counters.acksUnknown).toBe(0);
+  });
+});
+
+describe('publishing', () => {
+  const message = { topic: 't', payload: utf8('x'), qos: 2 as Qos, retain: false };
+
+  it("at QoS 2 goes by the owner's identifier: said again on another session it is recognised until it is released", () => {
+    const { world, open } = setUp();
+    const listener = world.subscriber('l', 't', 2);
+    const first = open('a', { clean: false });
+    first.publishAs(message, 7, false, (outcome) => first.told.push(outcome));
+    first.session.abort(world.now);
     const second = open('a', { clean: false });
-    expect(second.take()).toEqual(['connected true', 'message x']);
-    first.acknowledgements[0]!(world.now);
-    for (let i = 0; i < 70_000; i++) world.publish('t', `${i}`, 2);
-    expect(second.told).toHaveLength(70_000);
+    second.publishAs(message, 7, true, (outcome) => second.told.push(outcome));
+    second.session.release(7, world.now, () => second.told.push('released'));
+    second.session.release(8, world.now, () => second.told.push('unknown one released'));
+    expect(second.take()).toEqual(['connected true', 'taken', 'released', 'unknown one released']);
+    expect(listener.texts()).toEqual(['x']);
+    second.publishAs(message, 7, false, () => {});
+    expect(listener.texts()).toEqual(['x']); // a new message now
   });
 });
 
@@ -272,7 +323,8 @@ describe('calls from inside an event', () => {
     listener.subscribe('u', 2);
     listener.take();
     world.publish('t', 'x', 2);
-    expect(second!.take()).toEqual(['connected true', 'message x']);
+    expect(second!.take()).toEqual(['connected true', 'message x again']);
+    second!.lastId = 100;
     for (let i = 0; i < 5; i++) second!.publish('u', `${i}`, 2);
     expect(listener.messages.map(({ payload }) => textOf(payload))).toEqual(['on its way', '0', '1', '2', '3', '4']);
   });
@@ -287,14 +339,14 @@ describe('exactly once', () => {
         const sent: string[] = [];
         const acknowledged: string[] = [];
         const owed = (owner: Owner) =>
-          owner.messages.map(({ payload }, i) => [textOf(payload), owner.acknowledgements[i]!] as const);
+          owner.messages.map(({ payload }, i) => [textOf(payload), owner.ids[i]!] as const);
         let owner = open('a', { clean: false }, false);
         owner.subscribe('t', 2);
         const acknowledge = (index: number) => {
-          const [text, call] = owed(owner).at(index) ?? [];
+          const [text, id] = owed(owner).at(index) ?? [];
           if (text === undefined || acknowledged.includes(text)) return;
           acknowledged.push(text);
-          call!(world.now);
+          owner.session.acknowledge(id!, world.now);
         };
         for (const kind of steps) {
           if (kind === 'publish') {

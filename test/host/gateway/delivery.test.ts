@@ -245,7 +245,7 @@ describe('QoS 1 and 2 to the client', () => {
     expect(types(device)).toEqual([PacketType.WillMsgReq, PacketType.ConnAck, PacketType.Publish]);
   });
 
-  it('have MsgIds that count up, wrap past 0, and are never 0', () => {
+  it('have packet identifiers of the broker as MsgIds, also when they wrap', () => {
     const { device, broker } = connected();
     device.subscribe('t');
     const seen: number[] = [];
@@ -269,8 +269,9 @@ describe('QoS 1 and 2 to the client', () => {
       regack({ type: PacketType.Register, topicId: 1, msgId: publish.msgId, topicName: 't' }),
     );
     expect(broker.acknowledged).toEqual([]);
-    device.say(pubrec(9)).hearOne(PacketType.PubRel);
-    expect(world.gateway.counters.unexpected).toBe(3);
+    device.say(pubrec(9));
+    expect(device.hear()).toEqual([]); // the broker may still owe that message, and will say so
+    expect(world.gateway.counters.unexpected).toBe(4);
   });
 });
 
@@ -324,11 +325,14 @@ describe('a reconnect with CleanSession=0', () => {
     broker.holdsConnect = true;
     device.say({ type: PacketType.WillTopicUpd, will: { qos: 0, retain: false, topic: 'w' } }); // opens anew
     device.say(pubrec(publish.msgId), pubcomp(publish.msgId));
-    expect(types(device)).toEqual([PacketType.PubRel]);
+    expect(device.hear()).toEqual([]);
     broker.connect();
+    expect(types(device).sort()).toEqual([PacketType.PubRel, PacketType.WillTopicResp]);
+    device.say(pubcomp(publish.msgId));
     world.pass(60_000);
-    device.hearOne(PacketType.WillTopicResp);
+    expect(device.hear()).toEqual([]);
     expect(broker.unacknowledged('a')).toEqual([]);
+    expect(broker.completed).toEqual([publish.msgId]);
   });
 
   it('keeps its topic ids', () => {

@@ -150,13 +150,13 @@ describe('PUBLISH to the broker', () => {
     expect(payloads(world)).toEqual(['x', 'y']);
   });
 
-  it('that the broker refuses is answered with congestion, and may be tried again', () => {
+  it('that the broker refuses is answered with not supported, and may be tried again', () => {
     const world = new World();
     const device = world.device('a').connected();
     world.broker.refuses = true;
     for (const qos of [1, 2] as const) {
       device.publish(short('ab'), 'x', qos, 3);
-      expect(device.hearOne(PacketType.PubAck).returnCode).toBe(ReturnCode.Congestion);
+      expect(device.hearOne(PacketType.PubAck).returnCode).toBe(ReturnCode.NotSupported);
     }
     world.broker.refuses = false;
     device.publish(short('ab'), 'x', 2, 3).hearOne(PacketType.PubRec);
@@ -190,22 +190,24 @@ describe('PUBLISH to the broker', () => {
 });
 
 describe('PUBLISH with QoS -1', () => {
-  it('goes by one broker session for everybody, opened by the first', () => {
+  it("goes by one broker session for everybody, the gateway's own", () => {
     const world = new World({ gwId: 4, predefined: { '*': { 1: 'alarm' }, a: { 1: 'own' } } });
     world.device('a').connected().publish(predefined(1), 'known', -1);
     for (const address of ['x', 'y']) world.device(address).publish(predefined(1), address, -1);
     world.device('z').publish(short('ab'), 'z', -1);
-    expect(world.broker.opened.map(({ options }) => options.clientId)).toEqual(['a', 'thimble-gateway-4']);
+    expect(world.broker.presences.map(({ options }) => options.clientId)).toEqual(['thimble-gateway-4']);
+    expect(world.broker.opened.map(({ options }) => options.clientId)).toEqual(['a']);
     expect(world.broker.published.map(({ topic }) => topic)).toEqual(['own', 'alarm', 'alarm', 'ab']);
     expect(world.sent).toEqual([]);
   });
 
   it('waits for the broker session to open', () => {
-    const world = new World();
-    world.broker.holdsConnect = true;
+    const world = new World({}, undefined, (broker) => {
+      broker.holdsPresence = true;
+    });
     world.device('x').publish(short('ab'), 'x', -1);
     expect(payloads(world)).toEqual([]);
-    world.broker.connect();
+    world.broker.presences[0]!.events.connected(false, world.now);
     expect(payloads(world)).toEqual(['x']);
   });
 

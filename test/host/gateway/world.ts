@@ -6,7 +6,10 @@ import { Gateway } from '../../../host/gateway/index.js';
 import type {
   Message,
   Millis,
+  PacketId,
+  PublishOutcome,
   Qos,
+  Store,
   Upstream,
   UpstreamEvents,
   UpstreamOptions,
@@ -20,6 +23,10 @@ export const text = (octets: Uint8Array) => new TextDecoder().decode(octets);
 
 interface Kept {
   readonly message: Message;
+  readonly id: PacketId;
+  /** QoS 2: the client has it, PUBCOMP is owed. */
+  released: boolean;
+  sent: boolean;
 }
 
 /** The shape of packets of one type, also where two types share one. */
@@ -42,9 +49,29 @@ export class FakeSession implements UpstreamSession {
     readonly events: UpstreamEvents,
   ) {}
 
-  publish(message: Message, now: Millis, done: (accepted: boolean, now: Millis) => void): void {
+  publish(
+    message: Message,
+    id: PacketId,
+    dup: boolean,
+    now: Millis,
+    done: (outcome: PublishOutcome, now: Millis) => void,
+  ): void {
     this.broker.published.push(message);
-    this.broker.answer(now, (at) => done(!this.broker.refuses, at));
+    this.broker.publishedAs.push([id, dup]);
+    this.broker.answer(now, (at) => done(this.broker.refuses ? 'refused' : 'taken', at));
+  }
+
+  release(id: PacketId, now: Millis, done: (now: Millis) => void): void {
+    this.broker.releasedIds.push(id);
+    this.broker.answer(now, done);
+  }
+
+  acknowledge(id: PacketId, now: Millis): void {
+    this.broker.acknowledge(this, id, now);
+  }
+
+  complete(id: PacketId): void {
+    this.broker.complete(this, id);
   }
 
   subscribe(filter: string, qos: Qos, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void {
@@ -67,9 +94,19 @@ export class FakeSession implements UpstreamSession {
   }
 }
 
+/** How the client id of a gateway's own session begins. */
+const PRESENCE = 'thimble-gateway-';
+
 export class FakeBroker implements Upstream {
+  qosMax: Qos = 2;
+  /** Sessions of clients, in the order of opening; those of the gateway itself are apart. */
   readonly opened: FakeSession[] = [];
+  readonly presences: FakeSession[] = [];
   readonly published: Message[] = [];
+  /** Identifier and DUP of each published message. */
+  readonly publishedAs: [PacketId, boolean][] = [];
+  readonly releasedIds: PacketId[] = [];
+  readonly completed: PacketId[] = [];
   readonly unsubscribed: string[] = [];
   readonly wills: Message[] = [];
   readonly acknowledged: string[] = [];
@@ -79,6 +116,11 @@ export class FakeBroker implements Upstream {
   holdsConnect = false;
   refuses = false;
   refusesConnect = false;
+  /** The gateway's own CONNACK waits. */
+  holdsPresence = false;
+  /** Nobody gets through, the gateway neither. */
+  isDown = false;
+  private lastId = 0;
   private held: ((now: Millis) => void)[] = [];
   /** Unacknowledged messages of kept sessions. */
   private readonly kept = new Map<string, Kept[]>();
@@ -87,8 +129,14 @@ export class FakeBroker implements Upstream {
 
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession {
     const session = new FakeSession(this, options, events);
+    if (options.clientId.startsWith(PRESENCE)) {
+      this.presences.push(session);
+      if (this.isDown) events.closed('unreachable', now);
+      else if (!this.holdsPresence) events.connected(false, now);
+      return session;
+    }
     this.opened.push(session);
-    if (this.refusesConnect) events.closed('refused', now);
+    if (this.refusesConnect || this.isDown) events.closed('refused', now);
     else if (!this.holdsConnect) this.connect(session);
     return session;
   }
@@ -104,14 +152,16 @@ export class FakeBroker implements Upstream {
 
   /** The open session of a client. */
   session(clientId: string): FakeSession {
-    const session = this.opened.findLast(({ options }) => options.clientId === clientId);
+    const all = clientId.startsWith(PRESENCE) ? this.presences : this.opened;
+    const session = all.findLast(({ options }) => options.clientId === clientId);
     if (session === undefined) throw new Error(`no session of ${clientId}`);
     return session;
   }
 
   deliver(clientId: string, topic: string, payload: string, qos: Qos = 0, retain = false): void {
     const session = this.session(clientId);
-    const entry = { message: { topic, payload: bytes(payload), qos, retain } };
+    const id = qos === 0 ? 0 : this.nextId();
+    const entry: Kept = { message: { topic, payload: bytes(payload), qos, retain }, id, released: false, sent: false };
     if (qos > 0) {
       const kept = this.kept.get(clientId) ?? [];
       kept.push(entry);
@@ -120,14 +170,30 @@ export class FakeBroker implements Upstream {
     if (session.over === undefined) this.send(session, entry);
   }
 
+  private nextId(): PacketId {
+    this.lastId = this.lastId === 0xffff ? 1 : this.lastId + 1;
+    return this.lastId;
+  }
+
   lose(clientId: string): void {
     const session = this.session(clientId);
     session.over = 'lost';
     session.events.closed('network', this.world.now);
   }
 
+  /** The broker goes away, and takes every session's connection with it. */
+  goDown(): void {
+    this.isDown = true;
+    for (const session of [...this.presences, ...this.opened]) {
+      if (session.over !== undefined) continue;
+      session.over = 'lost';
+      session.events.closed('network', this.world.now);
+    }
+  }
+
   unacknowledged(clientId: string): string[] {
-    return (this.kept.get(clientId) ?? []).map(({ message }) => text(message.payload));
+    const kept = (this.kept.get(clientId) ?? []).filter(({ released }) => !released);
+    return kept.map(({ message }) => text(message.payload));
   }
 
   answer(now: Millis, tell: (now: Millis) => void): void {
@@ -140,16 +206,33 @@ export class FakeBroker implements Upstream {
     for (const tell of this.held.splice(0)) tell(this.world.now);
   }
 
+  acknowledge(session: FakeSession, id: PacketId, now: Millis): void {
+    if (session.over !== undefined) throw new Error('acknowledged on a session that is over');
+    const kept = this.kept.get(session.options.clientId) ?? [];
+    const entry = kept.find((one) => one.id === id && !one.released);
+    if (entry === undefined) return;
+    this.acknowledged.push(text(entry.message.payload));
+    if (entry.message.qos === 1) kept.splice(kept.indexOf(entry), 1);
+    else {
+      entry.released = true;
+      session.events.released(id, now);
+    }
+  }
+
+  complete(session: FakeSession, id: PacketId): void {
+    if (session.over !== undefined) throw new Error('completed on a session that is over');
+    const kept = this.kept.get(session.options.clientId) ?? [];
+    const index = kept.findIndex((one) => one.id === id && one.released);
+    if (index < 0) return;
+    this.completed.push(id);
+    kept.splice(index, 1);
+  }
+
   private send(session: FakeSession, entry: Kept): void {
-    const acknowledge = () => {
-      if (session.over !== undefined) throw new Error('acknowledged on a session that is over');
-      this.acknowledged.push(text(entry.message.payload));
-      const kept = this.kept.get(session.options.clientId) ?? [];
-      const index = kept.indexOf(entry);
-      if (entry.message.qos > 0 && index < 0) throw new Error('acknowledged twice');
-      if (index >= 0) kept.splice(index, 1);
-    };
-    session.events.message(entry.message, acknowledge, this.world.now);
+    const dup = entry.sent;
+    entry.sent = true;
+    if (entry.released) session.events.released(entry.id, this.world.now);
+    else session.events.message(entry.message, entry.id, dup, this.world.now);
   }
 }
 
@@ -160,16 +243,36 @@ export class World {
   readonly logged: string[] = [];
   readonly rescheduled: Millis[] = [];
   readonly broker = new FakeBroker(this);
-  readonly gateway: Gateway;
+  gateway: Gateway;
 
-  constructor(config: Partial<GatewayConfig> = {}) {
+  /** `prepare` the broker before the gateway starts. */
+  constructor(
+    private readonly config: Partial<GatewayConfig> = {},
+    private readonly store?: Store,
+    prepare: (broker: FakeBroker) => void = () => {},
+  ) {
+    prepare(this.broker);
+    this.gateway = this.boot();
+  }
+
+  /** The gateway's process is killed and started again, with the same store if there is one. */
+  restart(): void {
+    for (const session of [...this.broker.presences, ...this.broker.opened]) {
+      if (session.over !== undefined) continue;
+      session.over = 'lost';
+      if (session.options.will !== undefined) this.broker.wills.push(session.options.will);
+    }
+    this.gateway = this.boot();
+  }
+
+  private boot(): Gateway {
     const parse = (datagram: Uint8Array): Packet => {
       const packet = decode(datagram);
       if (isFault(packet)) throw new Error(`the gateway sent a malformed packet: ${packet.code}`);
       return packet;
     };
-    this.gateway = new Gateway(
-      { tAdvMs: 0, ...config },
+    const gateway = new Gateway(
+      { tAdvMs: 0, ...this.config },
       {
         link: {
           send: (to, datagram) => this.sent.push({ to, packet: parse(datagram) }),
@@ -179,9 +282,11 @@ export class World {
         random: new Xoshiro128(7),
         log: (_level, event) => this.logged.push(event),
         rescheduled: (dueMs) => this.rescheduled.push(dueMs),
+        ...(this.store && { store: this.store }),
       },
     );
-    this.gateway.start(this.now);
+    gateway.start(this.now);
+    return gateway;
   }
 
   /** Lets time go by and does everything that becomes due. */
