@@ -10,6 +10,8 @@ const PACKAGE_OF = {
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
+  'nats-server': 'nats-server',
+  openssl: 'openssl',
   script: 'bsdutils',
   tshark: 'tshark',
 } as const;
