@@ -9,10 +9,13 @@ export interface ModuleExports extends Record<string, unknown> {
   imageBytes(): number;
   rx(): number;
   rxBytes(): number;
+  peer(): number;
+  peerBytes(): number;
   start(now: number, seed: number): number;
   receive(bytes: number, now: number): number;
   poll(now: number): number;
   resume(now: number): number;
+  seal(): number;
 }
 
 /** The functions that every module with the contract exports, beside `memory`. */
@@ -22,10 +25,13 @@ export const CONTRACT_FUNCTIONS = [
   'imageBytes',
   'rx',
   'rxBytes',
+  'peer',
+  'peerBytes',
   'start',
   'receive',
   'poll',
   'resume',
+  'seal',
 ] as const;
 
 /** An event of a modem module; `name` and `data` are copies. */
@@ -43,8 +49,11 @@ export interface DeviceEvent {
 
 /** What a device is plugged into. */
 export interface Board {
-  /** Takes one datagram, valid only during the call. Returns the octets taken, or < 0. */
-  send(datagram: Uint8Array): number;
+  /**
+   * Takes one datagram for the radio's address `to`, both valid only during the call. Where `to` has no octets, it goes where
+   * the board sends by default: to its configured gateway, or to everyone in reach. Returns the octets taken, or < 0.
+   */
+  send(datagram: Uint8Array, to: Uint8Array): number;
   /** Of modem modules. */
   event?(event: DeviceEvent): void;
   /** Of debug builds: 0 error to 3 debug. */

@@ -19,12 +19,18 @@ import { DeviceError } from './error.js';
 /** What `poll` returns for "never" (assembly/client/client.ts). */
 const NEVER_MS = 0x7fffffff;
 
+/** The address of a board that knows none. */
+const NOWHERE = new Uint8Array();
+
 /** A module, loaded once. `create` makes devices of it. */
 export class DeviceModule {
   readonly imageAt: number;
   readonly imageBytes: number;
   readonly rxAt: number;
   readonly rxBytes: number;
+  readonly peerAt: number;
+  /** Octets of the longest address. */
+  readonly addressBytes: number;
   readonly exports: ModuleExports;
   /** The device whose image is in memory. */
   private current: Device | undefined;
@@ -45,6 +51,8 @@ export class DeviceModule {
     this.imageBytes = this.exports.imageBytes();
     this.rxAt = this.exports.rx();
     this.rxBytes = this.exports.rxBytes();
+    this.peerAt = this.exports.peer();
+    this.addressBytes = this.exports.peerBytes() - 1;
   }
 
   create(board: Board): Device {
@@ -112,7 +120,10 @@ function instantiate(bytes: Uint8Array, name: string, current: () => Device | un
   let memory: WebAssembly.Memory | undefined;
   const octets = (at: number, length: number): Uint8Array => new Uint8Array(memory!.buffer, at, length);
   const board = {
-    send: (at: number, length: number): number => current()!.board.send(octets(at, length)),
+    send: (at: number, length: number): number => {
+      const { board, module } = current()!;
+      return board.send(octets(at, length), octets(module.peerAt + 1, octets(module.peerAt, 1)[0]!));
+    },
     event: (_kind: number, at: number): void => current()!.board.event?.(readEvent(memory!.buffer, at)),
     log: (level: number, at: number, length: number): void =>
       current()!.board.log?.(level, new TextDecoder().decode(octets(at, length))),
@@ -168,10 +179,17 @@ export class Device {
     return this.call('start', now | 0, seed | 0);
   }
 
-  /** One datagram arrives. Returns 0, or an ErrorCode that says why it was dropped. */
-  receive(datagram: Uint8Array, now: Millis): number {
+  /**
+   * One datagram arrives, from the radio's address `from`; without octets, or with more than the module has room for, nobody
+   * knows from where. Returns 0, or an ErrorCode that says why it was dropped.
+   */
+  receive(datagram: Uint8Array, now: Millis, from: Uint8Array = NOWHERE): number {
     // What is longer than the buffer would be cut by a real radio's driver, too; the length still tells.
     this.write(datagram.length > this.module.rxBytes ? datagram.subarray(0, this.module.rxBytes) : datagram);
+    const { memory, peerAt, addressBytes } = this.module;
+    const known = from.length > addressBytes ? NOWHERE : from;
+    memory[peerAt] = known.length;
+    memory.set(known, peerAt + 1);
     return this.call('receive', datagram.length, now | 0);
   }
 
@@ -204,20 +222,31 @@ export class Device {
     return octets.length;
   }
 
-  /** The device as a block of bytes: a copy of its image, at the time of its last call. */
+  /** The device as a block of bytes: a copy of its image, at the time of its last call, sealed unless it has trapped. */
   save(): Uint8Array {
+    if (!this.hasTrapped) this.call('seal');
     this.module.bringIn(this);
     return this.module.region.slice();
   }
 
-  /** Continues from a saved image at `now`, whose deadlines keep their distance. Throws ERR_IMAGE and changes nothing. */
+  /**
+   * Continues at `now` from an image that `save` has sealed; whatever it waited for is due. Throws ERR_IMAGE and changes
+   * nothing where the image is damaged, or not of this module.
+   */
   restore(image: Uint8Array, now: Millis): void {
+    checkImage(image, this.module.imageBytes);
+    this.module.bringIn(this);
+    const before = this.module.region.slice();
+    const hadTrapped = this.hasTrapped;
     this.load(image);
     const result = this.call('resume', now | 0);
-    if (result < 0) throw new DeviceError('ERR_IMAGE', `the module refused the image (${result})`);
+    if (result >= 0) return;
+    this.module.region.set(before);
+    this.hasTrapped = hadTrapped;
+    throw new DeviceError('ERR_IMAGE', `the image is damaged: the module refused it (${result})`);
   }
 
-  /** Takes over an image as it is, on the same clock. Throws ERR_IMAGE and changes nothing. */
+  /** Takes over an image as it is, sealed or not, on the same clock. Throws ERR_IMAGE and changes nothing. */
   load(image: Uint8Array): void {
     checkImage(image, this.module.imageBytes);
     this.module.bringIn(this);

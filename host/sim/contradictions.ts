@@ -11,7 +11,21 @@ export function findContradiction(scenario: Scenario): string | undefined {
   if (measuring !== 1) return `clients: exactly one has "measures": true, not ${measuring}`;
   const delays = findDelays('radio', scenario.radio) ?? findGroupDelays(scenario.devices);
   if (delays !== undefined) return delays;
-  return findClientProblem(scenario);
+  return findGatewayProblem(scenario) ?? findClientProblem(scenario);
+}
+
+function findGatewayProblem({ gateways = [] }: Scenario): string | undefined {
+  const ids = new Set<number>();
+  for (const [i, { gwId, outages }] of gateways.entries()) {
+    // Nor could the broker tell them apart.
+    if (ids.has(gwId)) return `gateways[${i}].gwId is ${gwId}, which another gateway has already`;
+    ids.add(gwId);
+    for (const key of ['everyS', 'forS'] as const) {
+      const [min, max] = outages?.[key] ?? [0, 0];
+      if (min > max) return `gateways[${i}].outages.${key} is [${min}, ${max}]: the shorter time comes first`;
+    }
+  }
+  return undefined;
 }
 
 function findClientProblem({ clients, devices, durationS }: Scenario): string | undefined {

@@ -58,6 +58,25 @@ export interface ScenarioClient {
   readonly measures?: boolean;
 }
 
+/** When a gateway crashes, and for how long: each time drawn anew, seconds from the first to the second. */
+export interface OutageOptions {
+  /** From its start to the crash. */
+  readonly everyS: readonly [min: number, max: number];
+  /** Till it starts again. */
+  readonly forS: readonly [min: number, max: number];
+}
+
+export interface ScenarioGateway {
+  /** GwId, 0 to 255; no two the same. */
+  readonly gwId: number;
+  /** Default: it never crashes. No crash begins after the scenario's end. */
+  readonly outages?: OutageOptions;
+  /** Sessions outlive a crash, as with a store on disk. Default false. */
+  readonly keepsSessions?: boolean;
+  /** T_ADV, seconds, 0 (never) or 1 to 65,535. Default 960. */
+  readonly advertiseS?: number;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly description?: string;
@@ -70,6 +89,11 @@ export interface Scenario {
   readonly predefined?: PredefinedConfig;
   /** T_retry of the gateway, ms, 1 to 600,000. Default 10,000. */
   readonly gatewayRetryMs?: number;
+  /**
+   * All in reach of every device, before one broker. Devices hear each other's broadcasts then. Default: one gateway, which
+   * needs no address.
+   */
+  readonly gateways?: readonly ScenarioGateway[];
   readonly devices: readonly DeviceGroup[];
   readonly clients: readonly ScenarioClient[];
 }
@@ -81,6 +105,7 @@ export class ScenarioError extends Error {
 }
 
 export const BOOT_SPREAD_S_DEFAULT = 10;
+export const GATEWAYS_MAX = 16;
 /** What one run can hold: serial numbers have 17 bits for the device. */
 export const DEVICES_MAX = 131_072;
 
@@ -142,6 +167,9 @@ const link = {
   additionalProperties: false,
 };
 
+/** From the shortest to the longest. */
+const spanS = { type: 'array', items: { ...seconds, minimum: 0.001 }, minItems: 2, maxItems: 2 };
+
 const radio = { type: 'object', properties: { up: link, down: link }, additionalProperties: false };
 
 const SCHEMA = {
@@ -155,6 +183,27 @@ const SCHEMA = {
     durationS: { ...seconds, exclusiveMinimum: 0 },
     radio,
     gatewayRetryMs: { type: 'integer', minimum: 1, maximum: 600_000 },
+    gateways: {
+      type: 'array',
+      minItems: 1,
+      maxItems: GATEWAYS_MAX,
+      items: {
+        type: 'object',
+        required: ['gwId'],
+        properties: {
+          gwId: { type: 'integer', minimum: 0, maximum: 255 },
+          outages: {
+            type: 'object',
+            required: ['everyS', 'forS'],
+            properties: { everyS: spanS, forS: spanS },
+            additionalProperties: false,
+          },
+          keepsSessions: { type: 'boolean' },
+          advertiseS: { type: 'integer', minimum: 0, maximum: 65_535 },
+        },
+        additionalProperties: false,
+      },
+    },
     predefined: PREDEFINED_SCHEMA,
     devices: {
       type: 'array',

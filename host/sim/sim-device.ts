@@ -24,12 +24,17 @@ export interface SimDeviceOptions {
   readonly predefined: PredefinedConfig;
 }
 
+/** Who hears what a device sends. */
+export interface Listener {
+  hear(datagram: Uint8Array, now: Millis): void;
+}
+
 /** What a device tells the world around it. */
 export interface SimDeviceEvents {
   /** A datagram goes on the air, lost or not. */
   onAir(device: SimDevice, direction: Direction, datagram: Uint8Array, now: Millis): void;
-  /** One of the device's arrives at the gateway. */
-  atGateway(device: SimDevice, datagram: Uint8Array, now: Millis): void;
+  /** Who is to hear a datagram to this address; empty is the board's default. */
+  listeners(to: Uint8Array, datagram: Uint8Array): readonly Listener[];
   /** A message leaves the device for the first time. */
   published(device: SimDevice, topic: string, payload: Uint8Array, qos: SnQos, now: Millis): void;
   /** The device has heard that its message was taken. */
@@ -45,7 +50,10 @@ export class SimDevice {
   readonly uplink: Link;
   readonly downlink: Link;
   private readonly device: Device;
-  private readonly sniffer: Sniffer;
+  /** What the device and each gateway have agreed on, by the gateway's address. */
+  private readonly sniffers = new Map<string, Sniffer>();
+  /** The gateway that the device speaks to. */
+  private gateway = '';
   private wakeUp: Timer<Action> | undefined;
   /** Off before boot and after death. */
   private isOn = false;
@@ -61,8 +69,7 @@ export class SimDevice {
   ) {
     this.uplink = new Link(options.up, new Xoshiro128(options.upSeed));
     this.downlink = new Link(options.down, new Xoshiro128(options.downSeed));
-    this.sniffer = new Sniffer(options.predefined);
-    this.device = module.create({ send: (datagram) => this.send(datagram) });
+    this.device = module.create({ send: (datagram, to) => this.send(datagram, to) });
   }
 
   get address(): Address {
@@ -83,12 +90,20 @@ export class SimDevice {
     if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
   }
 
-  /** The gateway sends to the device. */
-  transmit(datagram: Uint8Array, now: Millis): void {
+  /** A gateway sends to the device. */
+  transmit(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
     if (this.downlink.fits(datagram)) this.events.onAir(this, 'down', datagram, now);
     this.downlink.transmit(datagram, now, (copy, atMs) => {
-      this.scheduler.at(atMs, (then) => this.receive(copy, then));
+      this.scheduler.at(atMs, (then) => this.receive(copy, from, then));
     });
+  }
+
+  /** Another device's broadcast arrives. */
+  overhear(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
+    if (!this.isOn) return;
+    this.now = now;
+    this.device.receive(datagram, now, from);
+    this.poll(now);
   }
 
   /** Eight hexadecimal digits. */
@@ -98,23 +113,25 @@ export class SimDevice {
 
   /** True while it is switched on and has subscribed to exactly this topic: messages for it are owed to it. */
   takes(topic: string): boolean {
-    return this.isOn && this.sniffer.holds(topic);
+    return this.isOn && [...this.sniffers.values()].some((sniffer) => sniffer.holds(topic));
   }
 
   get retransmissions(): number {
     return this.device.counter(Counter.Retransmissions);
   }
 
-  private receive(datagram: Uint8Array, now: Millis): void {
+  private receive(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
     if (!this.isOn) return;
     this.now = now;
-    const packet = this.sniffer.down(datagram);
+    // What another gateway than its own says to it, the device ignores.
+    const sniffer = this.sniffers.get(keyOf(from));
+    const packet = keyOf(from) === this.gateway ? sniffer?.down(datagram) : undefined;
     if (packet !== undefined) this.noteAcknowledgement(packet, now);
     const publish = packet?.type === PacketType.Publish ? packet : undefined;
     const before = publish === undefined ? 0 : this.deliveries();
-    this.device.receive(datagram, now);
+    this.device.receive(datagram, now, from);
     if (publish !== undefined && this.deliveries() !== before) {
-      const topic = this.sniffer.nameOf(publish.topic) ?? '';
+      const topic = sniffer?.nameOf(publish.topic) ?? '';
       this.events.delivered(this, topic, publish.data, now);
     }
     this.poll(now);
@@ -135,22 +152,38 @@ export class SimDevice {
     return DELIVERED.reduce((sum, counter) => sum + this.device.counter(counter), 0);
   }
 
-  private send(datagram: Uint8Array): number {
+  private send(datagram: Uint8Array, to: Uint8Array): number {
     const { now } = this;
+    const listeners = this.events.listeners(to, datagram);
     if (this.uplink.fits(datagram)) this.events.onAir(this, 'up', datagram, now);
-    const publish = this.sniffer.up(datagram);
-    if (publish !== undefined && !publish.dup) {
-      const topic = this.sniffer.nameOf(publish.topic);
-      if (topic !== undefined) {
-        this.events.published(this, topic, publish.data, publish.qos, now);
-        const { qos, msgId, data } = publish;
-        if (qos > 0) this.unacknowledged = { msgId, topic, payload: data.slice() };
-      }
+    this.noteSending(datagram, to, now);
+    for (const listener of listeners) {
+      this.uplink.transmit(datagram, now, (copy, atMs) => {
+        this.scheduler.at(atMs, (then) => listener.hear(copy, then));
+      });
     }
-    this.uplink.transmit(datagram, now, (copy, atMs) => {
-      this.scheduler.at(atMs, (then) => this.events.atGateway(this, copy, then));
-    });
     return datagram.length;
+  }
+
+  private noteSending(datagram: Uint8Array, to: Uint8Array, now: Millis): void {
+    const sniffer = this.snifferOf(keyOf(to));
+    const packet = sniffer.up(datagram);
+    if (packet?.type === PacketType.Connect) this.gateway = keyOf(to);
+    if (packet?.type !== PacketType.Publish || packet.dup) return;
+    const topic = sniffer.nameOf(packet.topic);
+    if (topic === undefined) return;
+    this.events.published(this, topic, packet.data, packet.qos, now);
+    const { qos, msgId, data } = packet;
+    if (qos > 0) this.unacknowledged = { msgId, topic, payload: data.slice() };
+  }
+
+  private snifferOf(gateway: string): Sniffer {
+    let sniffer = this.sniffers.get(gateway);
+    if (sniffer === undefined) {
+      sniffer = new Sniffer(this.options.predefined);
+      this.sniffers.set(gateway, sniffer);
+    }
+    return sniffer;
   }
 
   private poll(now: Millis): void {
@@ -160,4 +193,8 @@ export class SimDevice {
     const ms = this.device.poll(now);
     if (ms !== Number.POSITIVE_INFINITY) this.wakeUp = this.scheduler.at(now + ms, (then) => this.poll(then));
   }
+}
+
+function keyOf(address: Uint8Array): string {
+  return address.join('.');
 }

@@ -1,13 +1,13 @@
 // A scenario running: devices behind their radios, one gateway, one broker and the applications on it, in virtual time.
 // The scenario, the links and the seed determine every byte.
+import { PacketType } from '../../assembly/protocol/index.js';
 import { Broker } from '../broker/broker.js';
 import { BrokerUpstream } from '../broker/upstream.js';
 import { mix32, Xoshiro128 } from '../core/random.js';
 import { matches } from '../core/topics.js';
 import { DeviceModule } from '../device/device.js';
-import { Gateway } from '../gateway/gateway.js';
-import type { Address, Message, Millis } from '../ports.js';
-import type { SnQos } from '../wire/index.js';
+import type { Address, DatagramLink, Message, Millis } from '../ports.js';
+import { decode, isFault, type SnQos } from '../wire/index.js';
 import { Alarm } from './alarm.js';
 import { Digest, type Direction } from './digest.js';
 import { Ledger } from './ledger.js';
@@ -20,10 +20,12 @@ import {
   type DeviceGroup,
   type Scenario,
   ScenarioError,
+  type ScenarioGateway,
 } from './scenario.js';
 import { Scheduler } from './scheduler.js';
 import { type CommandTarget, SimClient } from './sim-client.js';
-import { SimDevice } from './sim-device.js';
+import { type Listener, SimDevice } from './sim-device.js';
+import { SimGateway } from './sim-gateway.js';
 
 export interface SimulationOptions {
   readonly scenario: Scenario;
@@ -55,18 +57,24 @@ const enum Salt {
   Broker = 4,
   Links = 5,
   Link = 6,
+  Outages = 7,
 }
 /** Low bits of a serial number are the device's index, the rest is the seed's (see DEVICES_MAX). */
 const INDEX_BITS = 17;
 /** Room for every device and the applications: the fleet's size is the scenario's, not the gateway's. */
 const SESSIONS_MAX = 2 * DEVICES_MAX;
+const NOWHERE = new Uint8Array();
+/** First octets of addresses: a gateway's index follows, or a device's. */
+const GATEWAY_ADDRESS = 1;
+const DEVICE_ADDRESS = 2;
 const QOS_LEVELS: readonly SnQos[] = [0, 1, 2, -1];
 
 export class Simulation {
   readonly scheduler = new Scheduler();
   readonly ledger = new Ledger();
   readonly broker: Broker;
-  readonly gateway: Gateway;
+  /** The first is the one that devices without an address book talk to. */
+  readonly gateways: readonly SimGateway[];
   readonly devices: readonly SimDevice[];
   readonly seed: number;
   readonly durationMs: Millis;
@@ -74,7 +82,6 @@ export class Simulation {
   private readonly digest = new Digest();
   private readonly byAddress = new Map<Address, SimDevice>();
   private readonly byClass = new Map<string, SimDevice[]>();
-  private readonly gatewayAlarm: Alarm;
   private readonly brokerAlarm: Alarm;
   private retainedSeen = 0;
   private atEnd: FiguresAtEnd | undefined;
@@ -88,17 +95,9 @@ export class Simulation {
     this.measured = measuredBy(this.scenario);
     this.broker = new Broker({ sessionsMax: SESSIONS_MAX }, { random: this.random(Salt.Broker) });
     const upstream = new BrokerUpstream(this.broker);
-    this.gateway = new Gateway(this.gatewayOptions(), {
-      link: {
-        send: (to, datagram) => this.byAddress.get(to)?.transmit(datagram, this.scheduler.now),
-        broadcast: (datagram) => {
-          for (const device of this.devices) device.transmit(datagram, this.scheduler.now);
-        },
-      },
-      upstream,
-      random: this.random(Salt.Gateway),
-    });
-    this.gatewayAlarm = new Alarm(this.gateway, this.scheduler, (now) => this.settle(now));
+    this.gateways = (this.scenario.gateways ?? [undefined]).map((gateway, index) =>
+      this.createGateway(gateway, index, upstream),
+    );
     this.brokerAlarm = new Alarm(this.broker, this.scheduler, (now) => this.settle(now));
     this.devices = this.createDevices();
     for (const device of this.devices) {
@@ -118,8 +117,7 @@ export class Simulation {
       }).schedule();
     }
     this.scheduler.at(0, (now) => {
-      this.gateway.start(now);
-      this.settle(now);
+      for (const gateway of this.gateways) gateway.boot(now);
     });
   }
 
@@ -156,7 +154,7 @@ export class Simulation {
   private takeFigures(): FiguresAtEnd {
     const classes = this.classFigures();
     const sum = (of: (figures: ClassFigures) => number): number => classes.reduce((total, c) => total + of(c), 0);
-    const gatewayRetransmissions = this.gateway.counters.retransmissions;
+    const gatewayRetransmissions = this.gateways.reduce((total, { retransmissions }) => total + retransmissions, 0);
     return {
       digest: this.digest.hex(),
       wills: this.broker.counters.willsPublished,
@@ -168,12 +166,34 @@ export class Simulation {
     };
   }
 
-  private gatewayOptions(): ConstructorParameters<typeof Gateway>[0] {
-    return {
-      predefined: this.scenario.predefined ?? {},
+  private createGateway(options: ScenarioGateway | undefined, index: number, upstream: BrokerUpstream): SimGateway {
+    const { predefined = {}, gatewayRetryMs } = this.scenario;
+    const address = options === undefined ? NOWHERE : Uint8Array.of(GATEWAY_ADDRESS, index);
+    const config = {
+      predefined,
       sessionsMax: SESSIONS_MAX,
-      ...(this.scenario.gatewayRetryMs === undefined ? {} : { tRetryMs: this.scenario.gatewayRetryMs }),
+      ...(gatewayRetryMs === undefined ? {} : { tRetryMs: gatewayRetryMs }),
+      ...(options && { gwId: options.gwId }),
+      ...(options?.advertiseS === undefined ? {} : { tAdvMs: options.advertiseS * MS_PER_S }),
     };
+    const link: DatagramLink = {
+      send: (to, datagram) => this.byAddress.get(to)?.transmit(datagram, address, this.scheduler.now),
+      broadcast: (datagram) => {
+        for (const device of this.devices) device.transmit(datagram, address, this.scheduler.now);
+      },
+    };
+    return new SimGateway(
+      {
+        address,
+        config,
+        seed: index === 0 ? mix32(this.seed, Salt.Gateway) : mix32(mix32(this.seed, Salt.Gateway), index),
+        outageSeed: mix32(mix32(this.seed, Salt.Outages), index),
+        keepsSessions: options?.keepsSessions ?? false,
+        untilMs: this.durationMs,
+        ...(options?.outages && { outages: options.outages }),
+      },
+      { link, upstream, scheduler: this.scheduler, acted: (now) => this.settle(now) },
+    );
   }
 
   private random(salt: Salt): Xoshiro128 {
@@ -234,10 +254,7 @@ export class Simulation {
           this.digest.datagram(now, device.address, direction, datagram);
           this.options.tap?.(index, direction, datagram, now);
         },
-        atGateway: (device, datagram, now) => {
-          this.gateway.receive(device.address, datagram, now);
-          this.settle(now);
-        },
+        listeners: (to, datagram) => this.listenersOf(index, to, datagram),
         published: (device, topic, payload, qos, now) => {
           if (this.isMeasured(topic, now)) this.ledger.sent('up', device.address, topic, payload, qos, now);
         },
@@ -248,6 +265,30 @@ export class Simulation {
         },
       },
     );
+  }
+
+  /** Who hears what a device sends: a gateway, or everybody. */
+  private listenersOf(sender: number, to: Uint8Array, datagram: Uint8Array): Listener[] {
+    if (to.length === 0 && this.scenario.gateways !== undefined && isForEverybody(datagram)) {
+      const others = this.devices.filter((_, index) => index !== sender);
+      const from = Uint8Array.of(DEVICE_ADDRESS, sender >> 16, (sender >> 8) & 0xff, sender & 0xff);
+      const hears = (device: SimDevice): Listener => ({
+        hear: (copy, now) => device.overhear(copy, from, now),
+      });
+      return [...this.gateways.map((gateway) => this.listener(gateway, sender)), ...others.map(hears)];
+    }
+    const gateway =
+      to.length === 0 ? this.gateways[0] : this.gateways.find(({ options }) => isSame(options.address, to));
+    return gateway === undefined ? [] : [this.listener(gateway, sender)];
+  }
+
+  private listener(gateway: SimGateway, sender: number): Listener {
+    return {
+      hear: (datagram, now) => {
+        gateway.receive(this.devices[sender]!.address, datagram, now);
+        this.settle(now);
+      },
+    };
   }
 
   private noteDelivery(node: string, topic: string, payload: Uint8Array, now: Millis): void {
@@ -281,9 +322,9 @@ export class Simulation {
     else if (measures) this.ledger.delivered('up', message.topic, message.payload, now);
   }
 
-  /** Asks gateway and broker when they want to be called again. */
+  /** Asks gateways and broker when they want to be called again. */
   private settle(now: Millis): void {
-    this.gatewayAlarm.rearm(now);
+    for (const gateway of this.gateways) gateway.settle(now);
     this.brokerAlarm.rearm(now);
   }
 
@@ -311,4 +352,14 @@ function measuredBy({ clients }: Scenario): { filters: string[]; fromMs: Millis 
     filters: (client?.subscribe ?? []).map(({ filter }) => filter),
     fromMs: Math.round((client?.joinsAtS ?? 0) * MS_PER_S),
   };
+}
+
+/** What devices broadcast: questions for a gateway, and answers in its stead (6.1). */
+function isForEverybody(datagram: Uint8Array): boolean {
+  const packet = decode(datagram);
+  return !isFault(packet) && (packet.type === PacketType.SearchGw || packet.type === PacketType.GwInfo);
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

@@ -4,8 +4,6 @@ import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index
 import type { PredefinedConfig } from '../gateway/config.js';
 import { decode, isFault, type Packet, type PublishTopic } from '../wire/index.js';
 
-export type Publish = Extract<Packet, { type: PacketType.Publish }>;
-
 export class Sniffer {
   private readonly names = new Map<number, string>();
   /** Names in REGISTER and SUBSCRIBE that wait for their answer, by MsgId. */
@@ -16,28 +14,25 @@ export class Sniffer {
 
   constructor(private readonly predefined: PredefinedConfig) {}
 
-  /** A datagram the device sends. Returns it where it is a PUBLISH. */
-  up(datagram: Uint8Array): Publish | undefined {
+  /** A datagram the device sends. Returns the packet; undefined for what is none. */
+  up(datagram: Uint8Array): Packet | undefined {
     const packet = decode(datagram);
     if (isFault(packet)) return undefined;
     switch (packet.type) {
       case PacketType.Connect:
         this.clientId = packet.clientId;
-        return undefined;
+        break;
       case PacketType.Register:
         this.asked.set(packet.msgId, packet.topicName);
-        return undefined;
+        break;
       case PacketType.Subscribe:
         if (packet.topic.kind === TopicType.Normal) this.asked.set(packet.msgId, packet.topic.name);
-        return undefined;
+        break;
       case PacketType.Unsubscribe:
         if (packet.topic.kind === TopicType.Normal) this.held.delete(packet.topic.name);
-        return undefined;
-      case PacketType.Publish:
-        return packet;
-      default:
-        return undefined;
+        break;
     }
+    return packet;
   }
 
   /** A datagram the device receives. Returns the packet; undefined for what is none. */
