@@ -5,13 +5,16 @@ import { APP_BYTES } from '../memory/limits';
 import { Text } from '../memory/text';
 import { ErrorCode } from '../protocol/error-code';
 import { TopicType } from '../protocol/flags';
-import { identify as identifyAs, setWill } from './connection';
+import { identify as identifyAs } from './connection';
+import { forwarded as forwardedAs } from './forwarded';
 import { publish as publishOctets } from './outbound';
 import { APP_AT, client, Event, Link, TEXT_AT } from './state';
 import { declareId, declareName } from './topics';
+import { setWill } from './will';
 
 export { isBusy } from './client';
 export { connect, disconnect } from './connection';
+export { discover } from './discovery';
 export { next } from './events';
 export { sleep, wake } from './sleep';
 export { random } from './state';
@@ -29,6 +32,11 @@ export function state<T>(): T {
 /** The text line becomes the client id, 1 to 23 octets. */
 export function identify(): i32 {
   return text.failed ? ErrorCode.TooLong : identifyAs(text.at, text.bytes);
+}
+
+/** Behind a forwarder: the text line becomes the Wireless Node Id, empty for none. Before `connect`. */
+export function forwarded(): i32 {
+  return text.failed ? ErrorCode.TooLong : forwardedAs(text.at, text.bytes);
 }
 
 /** Declares a topic or filter by a literal name. Returns its handle. */
@@ -54,7 +62,7 @@ export function short(name: string): i32 {
   return declareId(TopicType.Short, bswap(load<u16>(text.at)));
 }
 
-/** The will: `message` for the topic `handle`, which has a name. Before `connect`. */
+/** The will: `message` for the topic `handle`, which has a name. The gateway is told at once, or with the next CONNECT. */
 export function will(handle: i32, message: string, qos: i32, retain: bool): i32 {
   text.clear().add(message);
   return text.failed ? ErrorCode.TooLong : setWill(handle, text.at, text.bytes, qos, retain);

@@ -1,7 +1,7 @@
 // The client as its owner sees it: power-on, what arrives, what is due. Verbs are in connection, sleep, topics,
 // subscriptions and outbound; they change state and at most send one datagram. The rest is decided here.
 import { decode } from '../codec/decode';
-import { INBOUND_QOS2_MAX, RX_BYTES } from '../memory/limits';
+import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, INBOUND_QOS2_MAX, NODE_ID_BYTES_MAX, RX_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
@@ -11,15 +11,16 @@ import {
   lose,
   onConnAck,
   onDisconnect,
-  onWillMsgReq,
-  onWillTopicReq,
   over,
+  ping,
   sendConnect,
   sendDisconnect,
   sendPing,
   startConnect,
 } from './connection';
-import { isDue, settle, tryAgain } from './exchange';
+import { isStranger, onDiscovery, sendGwInfo, sendSearchGw } from './discovery';
+import { alarm, isDue, retryNow, settle, tryAgain } from './exchange';
+import { isForUs } from './forwarded';
 import { onPublish, onPubRel, onRegister } from './inbound';
 import {
   hasOutbound,
@@ -34,7 +35,6 @@ import {
 } from './outbound';
 import { onPingResp, rest, stayAwake, wake } from './sleep';
 import {
-  CLIENT_TIMES,
   client,
   control,
   count,
@@ -42,17 +42,19 @@ import {
   EXCHANGES_MAX,
   Exchange,
   exchangeAt,
-  Inbound,
   inboundAt,
   isOurs,
   Link,
   Owed,
+  PEER_AT,
   RX_AT,
   received,
   resetState,
+  setTime,
 } from './state';
 import { hasSubscriptionWork, onSubAck, onUnsubAck, sendSubscription, startSubscription } from './subscriptions';
 import { answer } from './transmit';
+import { hasWillWork, onWillMsgReq, onWillResp, onWillTopicReq, sendWillUpdate, startWill } from './will';
 
 /** What `poll` returns when nothing is due, ever. */
 export const NEVER_MS: i32 = i32.MAX_VALUE;
@@ -63,39 +65,50 @@ export function powerOn(now: i32, seed: i32): void {
 }
 
 /**
- * After an image was restored: deadlines keep their distance on the new clock. An image that is not ours is refused with
- * BadImage and wiped; the board calls `start` then, as after power-on.
+ * After an image was restored. The device's own clock goes on where it stopped, and since nobody knows for how long it was
+ * away, whatever it waited for is due at once. An image that is not whole and ours is refused with BadImage and wiped; the
+ * board calls `start` then, as after power-on.
  */
 export function wakeImage(now: i32): i32 {
   if (!isOurs()) {
     resetState(now, 0);
     return ErrorCode.BadImage;
   }
-  const shift = now - client.now;
-  shiftTimes(changetype<usize>(client), sizeof<i32>(), CLIENT_TIMES, shift);
-  shiftTimes(changetype<usize>(control) + offsetof<Exchange>('dueAt'), offsetof<Exchange>(), EXCHANGES_MAX, shift);
-  shiftTimes(changetype<usize>(inboundAt(0)) + offsetof<Inbound>('at'), offsetof<Inbound>(), INBOUND_QOS2_MAX, shift);
-  return ErrorCode.None;
-}
-
-/** Adds `ms` to `times` words, the first at `at`, one every `stride` octets. */
-function shiftTimes(at: usize, stride: usize, times: i32, ms: i32): void {
-  for (; times > 0; times--) {
-    store<i32>(at, load<i32>(at) + ms);
-    at += stride;
+  client.ahead = client.now - now;
+  client.tickAt = client.now;
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).at = client.now;
+  let isWaiting: bool = control.owed !== Owed.Nothing;
+  for (let i = 0; i < EXCHANGES_MAX; i++) {
+    const exchange = exchangeAt(i);
+    retryNow(exchange);
+    if (exchange.owed && exchange.owed !== Owed.Wait) isWaiting = true;
   }
+  // Where no request goes out that tells whether the session still stands, PINGREQ does.
+  if (client.link === Link.Active && !isWaiting) alarm(control, 0);
+  return ErrorCode.None;
 }
 
 /** One datagram of `bytes` octets has arrived in the receive buffer. Returns 0, or why it was dropped. */
 export function receive(bytes: i32, now: i32): i32 {
-  client.now = now;
+  setTime(now);
   count(Counter.DatagramsIn);
+  if (<i32>load<u8>(PEER_AT) > ADDRESS_BYTES_MAX) store<u8>(PEER_AT, 0);
   let result: i32 = ErrorCode.TooLong;
-  if (<u32>bytes <= <u32>RX_BYTES) result = decode(received, cursor, RX_AT, bytes);
+  if (<u32>bytes <= <u32>RX_BYTES) result = open(bytes);
   if (!result) result = dispatch();
+  store<u8>(PEER_AT, 0);
   if (result === ErrorCode.Unexpected) count(Counter.Unexpected);
   else if (result && result !== ErrorCode.Full) count(Counter.Malformed);
   return result;
+}
+
+/** Takes the datagram apart, and where it is an envelope for this node, the packet inside. */
+function open(bytes: i32): i32 {
+  const result = decode(received, cursor, RX_AT, bytes);
+  if (NODE_ID_BYTES_MAX === 0 || result || !client.nodeIdBytes) return result;
+  // Everything comes in envelopes; those for other nodes are theirs.
+  if (received.type !== PacketType.Forwarded || !isForUs()) return ErrorCode.Unexpected;
+  return decode(received, cursor, received.inner, received.innerBytes);
 }
 
 /** True where messages may arrive: with a session, and on the way into sleep. */
@@ -105,9 +118,11 @@ function listens(): bool {
 }
 
 function dispatch(): i32 {
-  if (client.link === Link.Off) return ErrorCode.Unexpected;
-  client.heardAt = client.now;
   const type = received.type;
+  if (type <= PacketType.GwInfo) return onDiscovery();
+  // Another gateway has no say in this session, such as the last one that says good-bye late.
+  if (client.link === Link.Off || isStranger()) return ErrorCode.Unexpected;
+  client.heardAt = client.now;
   if (type === PacketType.ConnAck) return onConnAck();
   if (type === PacketType.PingResp) return onPingResp();
   if (type === PacketType.Disconnect) return onDisconnect();
@@ -136,6 +151,9 @@ function dispatch(): i32 {
       return onUnsubAck();
     case PacketType.PingReq:
       return onPingReq();
+    case PacketType.WillTopicResp:
+    case PacketType.WillMsgResp:
+      return onWillResp();
     default:
       return ErrorCode.Unexpected;
   }
@@ -149,7 +167,7 @@ function onPingReq(): i32 {
 
 /** Does what is due at `now`: sends again, gives up, wakes up, connects again. */
 export function runDue(now: i32): void {
-  client.now = now;
+  setTime(now);
   if (control.owed && isDue(control.dueAt)) onControlDue();
   // Requests stand still while there is no session, and go on with the next one.
   for (let i = 1; i < EXCHANGES_MAX && client.link === Link.Active; i++) {
@@ -162,6 +180,8 @@ function onControlDue(): void {
   const link: i32 = client.link;
   if (control.owed === Owed.Alarm) {
     if (link === Link.Asleep) wake();
+    else if (link === Link.Active) ping();
+    else if (GATEWAYS_MAX && link === Link.Searching) sendSearchGw();
     else startConnect(); // the pause after a loss is over
   } else if (tryAgain(control)) {
     if (link === Link.Connecting) sendConnect();
@@ -170,16 +190,18 @@ function onControlDue(): void {
   } else if (link === Link.Disconnecting) over();
   // Nobody hears us: sleeping on saves the battery, and the next wake-up will tell.
   else if (link === Link.Awake || link === Link.FallingAsleep) rest();
-  else lose();
+  else lose(true);
 }
 
 function onRequestDue(exchange: Exchange): void {
   const owed: i32 = exchange.owed;
   if (owed === Owed.Wait) settle(exchange);
-  else if (!tryAgain(exchange)) lose();
+  else if (GATEWAYS_MAX && owed === Owed.GwInfo) sendGwInfo();
+  else if (!tryAgain(exchange)) lose(true);
   else if (owed === Owed.RegAck) sendRegister();
   else if (owed === Owed.PubComp) sendPubRel();
   else if (owed === Owed.PubAck || owed === Owed.PubRec) sendHead();
+  else if (owed >= Owed.WillTopicResp) sendWillUpdate();
   else sendSubscription(true);
 }
 
@@ -187,12 +209,13 @@ function onRequestDue(exchange: Exchange): void {
 export function advance(): void {
   startSubscription();
   startPublish();
+  startWill();
   keepAlive();
 }
 
 /** True while something waits to be sent or acknowledged; a device that wants to sleep waits for false. */
 export function isBusy(): bool {
-  return hasOutbound() || hasSubscriptionWork();
+  return hasOutbound() || hasSubscriptionWork() || hasWillWork();
 }
 
 /** Milliseconds until `runDue` has something to do; NEVER_MS where only a datagram can bring it. */

@@ -1,12 +1,13 @@
 // From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss, return.
 
-import { RECONNECT_MS_MAX, T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
+import { RECONNECT_MS_MAX, T_RETRY_MS } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
-import { CLIENT_ID_MAX, CLIENT_ID_MIN, Flags, PROTOCOL_ID, QOS_SHIFT } from '../protocol/flags';
+import { CLIENT_ID_MAX, CLIENT_ID_MIN, Flags, PROTOCOL_ID } from '../protocol/flags';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
+import { adoptGateway, chooseGateway, failOver, search } from './discovery';
 import { raise } from './events';
 import { alarm, owe, retryNow, settle } from './exchange';
 import { forgetInbound } from './inbound';
@@ -20,17 +21,17 @@ import {
   EXCHANGES_MAX,
   exchangeAt,
   Link,
-  nameOf,
   Owed,
+  publishing,
   random,
   received,
   registering,
   sending,
   subscribing,
-  topicAt,
-  WILL_MESSAGE_AT,
+  Will,
+  willing,
 } from './state';
-import { adopt, forgetSession, isName } from './topics';
+import { forgetSession } from './topics';
 import { transmit } from './transmit';
 
 /** Longest Duration of CONNECT and DISCONNECT, s. */
@@ -41,25 +42,6 @@ export function identify(id: usize, bytes: i32): i32 {
   if (bytes < CLIENT_ID_MIN || bytes > CLIENT_ID_MAX) return ErrorCode.BadArgument;
   memory.copy(CLIENT_ID_AT, id, bytes);
   client.clientIdBytes = <u8>bytes;
-  return ErrorCode.None;
-}
-
-/**
- * The will that the next CONNECT hands over: a message for a topic with a name. A negative handle means none: the next
- * CONNECT deletes the one that the gateway has.
- */
-export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retain: bool): i32 {
-  if (<u32>qos > 2 || bytes < 0) return ErrorCode.BadArgument;
-  if (bytes > WILL_MESSAGE_BYTES_MAX) return ErrorCode.TooLong;
-  if (handle >= 0 && !(adopt(handle) && isName(topicAt(handle)) && topicAt(handle).nameBytes))
-    return ErrorCode.BadTopic;
-  memory.copy(WILL_MESSAGE_AT, message, bytes);
-  client.willSaid = 1;
-  client.hasWill = handle >= 0 ? 1 : 0;
-  client.willTopic = handle >= 0 ? <u8>handle : 0;
-  client.willMessageBytes = <u8>bytes;
-  client.willFlags = <u8>((qos << QOS_SHIFT) | (retain ? Flags.Retain : 0));
-  client.willKnown = 0;
   return ErrorCode.None;
 }
 
@@ -79,13 +61,18 @@ export function connect(keepAliveS: i32, clean: bool): i32 {
   client.keepAliveMs = keepAliveS * 1000;
   client.clean = clean ? 1 : 0;
   if (clean && !sleeps) client.resync = 1;
-  if (link === Link.Off) client.attempts = 0;
+  if (!sleeps) client.attempts = 0;
   client.waking = sleeps ? 1 : 0;
   startConnect();
   return ErrorCode.None;
 }
 
+/** Connects to the gateway in use or another that is known; where none is, a search begins. */
 export function startConnect(): void {
+  if (!chooseGateway()) {
+    search();
+    return;
+  }
   client.link = Link.Connecting;
   owe(control, Owed.ConnAck);
   sendConnect();
@@ -93,30 +80,13 @@ export function startConnect(): void {
 
 export function sendConnect(): void {
   let flags = client.clean && !client.waking ? Flags.CleanSession : 0;
-  if (client.willSaid && !client.willKnown) flags |= Flags.Will;
+  if (client.willSaid && client.willKnown !== Will.Held) {
+    flags |= Flags.Will;
+    client.willKnown = <u8>Will.Offered;
+  }
   sending.code = PROTOCOL_ID;
   sending.duration = client.keepAliveMs / 1000;
   transmit(PacketType.Connect, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
-}
-
-/** Answered in any state but Off: the gateway may be asking because of a CONNECT that came twice. */
-export function onWillTopicReq(): i32 {
-  const topic = topicAt(client.willTopic);
-  sending.present = client.hasWill; // without, an empty WILLTOPIC deletes the will (5.4.7)
-  transmit(PacketType.WillTopic, client.willFlags, 0, 0, nameOf(topic), topic.nameBytes);
-  restartControl();
-  return ErrorCode.None;
-}
-
-export function onWillMsgReq(): i32 {
-  transmit(PacketType.WillMsg, 0, 0, 0, WILL_MESSAGE_AT, client.willMessageBytes);
-  restartControl();
-  return ErrorCode.None;
-}
-
-/** The gateway is there and busy with our CONNECT: T_retry begins anew. */
-function restartControl(): void {
-  if (control.owed === Owed.ConnAck) owe(control, Owed.ConnAck);
 }
 
 export function onConnAck(): i32 {
@@ -125,10 +95,10 @@ export function onConnAck(): i32 {
   if (received.code === ReturnCode.Accepted) {
     enter();
   } else if (received.code === ReturnCode.Congestion) {
-    retreat();
+    retreat(true);
   } else {
     client.link = Link.Off;
-    client.willKnown = 0;
+    client.willKnown = <u8>Will.Owed;
     raise(EventKind.Refused).code = <u8>received.code;
   }
   return ErrorCode.None;
@@ -138,8 +108,10 @@ export function onConnAck(): i32 {
 function enter(): void {
   client.link = Link.Active;
   client.attempts = 0;
-  client.willKnown = 1;
-  if (client.resync) {
+  settle(willing);
+  if (client.willKnown === Will.Offered) client.willKnown = <u8>Will.Held;
+  const isAnother = adoptGateway();
+  if (isAnother || client.resync) {
     forgetSession();
     settle(subscribing);
     settle(registering);
@@ -150,6 +122,8 @@ function enter(): void {
   }
   client.resync = 0;
   client.waking = 0;
+  // The congestion was of the last gateway.
+  if (isAnother && publishing.owed === Owed.Wait) settle(publishing);
   for (let i = 1; i < EXCHANGES_MAX; i++) retryNow(exchangeAt(i));
   raise(EventKind.Connected);
 }
@@ -162,6 +136,10 @@ export function keepAliveAt(): i32 {
 
 export function keepAlive(): void {
   if (client.link !== Link.Active || control.owed || !client.keepAliveMs || client.now - keepAliveAt() < 0) return;
+  ping();
+}
+
+export function ping(): void {
   owe(control, Owed.PingResp);
   sendPing();
 }
@@ -175,12 +153,12 @@ export function sendPing(): void {
 /** Says good-bye: the will is forgotten. Event: Disconnected. What is queued stays queued. */
 export function disconnect(): i32 {
   if (client.link === Link.Off) return ErrorCode.WrongState;
-  if (client.link === Link.Lost) {
+  if (client.link >= Link.Lost) {
     over();
     return ErrorCode.None;
   }
   client.link = Link.Disconnecting;
-  client.willKnown = 0; // good-bye: the gateway forgets it
+  client.willKnown = <u8>Will.Owed; // good-bye: the gateway forgets it
   owe(control, Owed.Disconnect);
   sendDisconnect();
   return ErrorCode.None;
@@ -199,7 +177,7 @@ export function onDisconnect(): i32 {
   // Nobody asked: the gateway does not know us, or has lost its broker (6.12).
   else if (link === Link.Active || link === Link.Awake) {
     client.resync = 1;
-    lose();
+    lose(false);
   } else return ErrorCode.Unexpected;
   return ErrorCode.None;
 }
@@ -212,21 +190,27 @@ export function over(): void {
 }
 
 /** The gateway is gone. What is queued and in flight stays for the next session. */
-export function lose(): void {
+export function lose(another: bool): void {
   count(Counter.Lost);
   client.waking = 0; // whoever slept is lost now: the gateway may have given up the session
   raise(EventKind.Lost);
-  retreat();
+  retreat(another);
 }
 
-/** Connects again after a pause that doubles from T_retry, with jitter, so that a fleet does not return as one. */
-function retreat(): void {
-  client.link = Link.Lost;
-  client.willKnown = 0; // it may have been published, and is gone then
+/** Connects to another gateway, or where that is not wanted or not possible, after a pause to the same. */
+function retreat(another: bool): void {
+  client.willKnown = <u8>Will.Owed; // it may have been published, and is gone then
   if (client.clean && !client.waking) client.resync = 1;
-  let pauseMs = T_RETRY_MS;
-  for (let i = <i32>client.attempts; i > 0 && pauseMs < RECONNECT_MS_MAX; i--) pauseMs <<= 1;
+  if (another && failOver()) return;
+  client.link = Link.Lost;
+  alarm(control, pauseMs());
+}
+
+/** The next pause: doubled each time from T_retry, with jitter, so that a fleet does not return as one. */
+export function pauseMs(): i32 {
+  let ms = T_RETRY_MS;
+  for (let i = <i32>client.attempts; i > 0 && ms < RECONNECT_MS_MAX; i--) ms <<= 1;
   if (client.attempts < 255) client.attempts++;
-  const half = min(pauseMs, RECONNECT_MS_MAX) >> 1;
-  alarm(control, half + <i32>(random() % <u32>half));
+  const half = min(ms, RECONNECT_MS_MAX) >> 1;
+  return half + <i32>(random() % <u32>half);
 }

@@ -14,14 +14,14 @@ export function owe(exchange: Exchange, owed: Owed): void {
   begin(exchange, owed, T_RETRY_MS);
 }
 
-function begin(exchange: Exchange, owed: Owed, ms: i32): void {
-  exchange.owed = owed;
+export function begin(exchange: Exchange, owed: Owed, ms: i32): void {
+  exchange.owed = <u8>owed;
   exchange.retries = 0;
   exchange.dueAt = client.now + ms;
 }
 
 export function settle(exchange: Exchange): void {
-  exchange.owed = Owed.Nothing;
+  exchange.owed = <u8>Owed.Nothing;
 }
 
 /** Congestion: this kind of request stops for T_WAIT, then goes on by itself (6.5, 6.6, 6.9). */

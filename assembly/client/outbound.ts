@@ -6,7 +6,7 @@
 // │ octets │ MsgId  │ topic │ flags │ payload  │  one record; `octets` is the payload's length
 // └────────┴────────┴───────┴───────┴──────────┘
 
-import { N_RETRY, OUTBOUND_BYTES, TX_BYTES } from '../memory/limits';
+import { N_RETRY, OUTBOUND_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_BITS_MINUS_ONE, QOS_SHIFT, TOPIC_ID_NONE, TopicType } from '../protocol/flags';
@@ -14,13 +14,12 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
 import { answers, owe, settle, wait } from './exchange';
+import { isPublishable } from './forwarded';
 import { client, Link, nameOf, OUTBOUND_AT, Owed, publishing, received, registering, topicAt } from './state';
 import { adopt, assignId, findId, isName, typeOf } from './topics';
 import { nextMsgId, transmit } from './transmit';
 
 const RECORD_BYTES: i32 = 6;
-/** Length 3, MsgType, Flags, TopicId, MsgId: what a PUBLISH has before its data, at most. */
-const PUBLISH_BYTES: i32 = 9;
 
 function headBytes(): i32 {
   return load<u16>(OUTBOUND_AT);
@@ -53,7 +52,7 @@ export function publish(handle: i32, data: usize, bytes: i32, qos: i32, retain: 
   const topic = topicAt(handle);
   if (!isName(topic)) return ErrorCode.BadTopic;
   if (qos < -1 || qos > 2 || bytes < 0) return ErrorCode.BadArgument;
-  if (bytes > TX_BYTES - PUBLISH_BYTES) return ErrorCode.TooLong;
+  if (!isPublishable(bytes)) return ErrorCode.TooLong;
   const flags = ((qos & QOS_BITS_MINUS_ONE) << QOS_SHIFT) | (retain ? Flags.Retain : 0);
   if (qos < 0) {
     if (typeOf(topic) === TopicType.Normal) return ErrorCode.BadTopic;
@@ -118,14 +117,14 @@ export function sendPubRel(): void {
 
 function startRegister(): void {
   if (registering.owed) return;
-  registering.topic = <u8>headTopic();
+  client.registeringTopic = <u8>headTopic();
   registering.msgId = nextMsgId();
   owe(registering, Owed.RegAck);
   sendRegister();
 }
 
 export function sendRegister(): void {
-  const topic = topicAt(registering.topic);
+  const topic = topicAt(client.registeringTopic);
   // A client's REGISTER carries topic id 0 (5.4.10).
   transmit(PacketType.Register, 0, TOPIC_ID_NONE, registering.msgId, nameOf(topic), topic.nameBytes);
 }
@@ -156,7 +155,7 @@ export function onRegAck(): i32 {
     return ErrorCode.None;
   }
   settle(registering);
-  const handle: i32 = registering.topic;
+  const handle: i32 = client.registeringTopic;
   if (received.code === ReturnCode.Accepted && received.topicId !== TOPIC_ID_NONE) assignId(handle, received.topicId);
   else if (hasOutbound() && headTopic() === handle) finish(EventKind.PublishFailed, received.code);
   return ErrorCode.None;
@@ -165,14 +164,12 @@ export function onRegAck(): i32 {
 /** PUBACK answers QoS 1, and with an error any QoS, 0 included (6.6). */
 export function onPubAck(): i32 {
   const code = received.code;
-  if (code === ReturnCode.InvalidTopicId) {
-    // The gateway has forgotten this id: the next message to it registers again (6.7).
-    const handle = findId(TopicType.Normal, received.topicId);
-    if (handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
-  }
   const owed: i32 = publishing.owed;
   if ((owed !== Owed.PubAck && owed !== Owed.PubRec) || <i32>publishing.msgId !== received.msgId) {
     if (code === ReturnCode.Accepted) return ErrorCode.Unexpected;
+    // An answer to QoS 0: the gateway has forgotten the id, and the next message to it registers again (6.7).
+    const handle = findId(TopicType.Normal, received.topicId);
+    if (code === ReturnCode.InvalidTopicId && !received.msgId && handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
     // Congestion may answer QoS 0, too: then nothing is in flight, and nothing goes out for T_WAIT.
     if (code === ReturnCode.Congestion && !owed) wait(publishing);
     return ErrorCode.None;
@@ -188,7 +185,7 @@ export function onPubAck(): i32 {
     typeOf(topic) === TopicType.Normal &&
     <i32>client.headRenewals < N_RETRY
   ) {
-    // The head is registered and sent anew, but not for ever. The same where the id it names is another: a late copy.
+    // The head is registered and sent anew, but not for ever. What counts is what is in flight: the answer's id has no type.
     client.headRenewals++;
     topic.id = <u16>TOPIC_ID_NONE;
     settle(publishing);

@@ -3,7 +3,7 @@
 import { T_RETRY_MS } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
-import { sendDisconnect, sendPing } from './connection';
+import { ping, sendDisconnect } from './connection';
 import { raise } from './events';
 import { alarm, owe, settle } from './exchange';
 import { client, control, Link, Owed } from './state';
@@ -40,8 +40,7 @@ export function rest(): void {
 export function wake(): i32 {
   if (client.link !== Link.Asleep) return ErrorCode.WrongState;
   client.link = Link.Awake;
-  owe(control, Owed.PingResp);
-  sendPing();
+  ping();
   return ErrorCode.None;
 }
 

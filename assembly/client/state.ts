@@ -3,9 +3,12 @@
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
 import {
+  ADDRESS_BYTES_MAX,
   APP_BYTES,
   EVENTS_MAX,
+  GATEWAYS_MAX,
   INBOUND_QOS2_MAX,
+  NODE_ID_BYTES_MAX,
   OUTBOUND_BYTES,
   RX_BYTES,
   TEXT_BYTES,
@@ -23,6 +26,7 @@ import {
   IMAGE_LAYOUT_AT,
   IMAGE_MAGIC,
   IMAGE_MAGIC_AT,
+  IMAGE_SEAL_AT,
 } from '../protocol/image';
 
 /** What stands between the client and its gateway; named by what is owed. */
@@ -43,6 +47,8 @@ export const enum Link {
   Awake = 6,
   /** Our next attempt to connect. */
   Lost = 7,
+  /** A word of any gateway: ADVERTISE or GWINFO. */
+  Searching = 8,
 }
 
 /** What an exchange waits for. */
@@ -59,24 +65,37 @@ export const enum Owed {
   PubComp = 9,
   /** The end of T_WAIT after a congestion; then the exchange begins again. */
   Wait = 10,
-  /** The moment to wake up or to connect again. */
+  /** The moment to wake up, to connect or to search again, or to give a sign of life. */
   Alarm = 11,
+  WillTopicResp = 12,
+  WillMsgResp = 13,
+  /** The moment to answer a SEARCHGW, if nobody does before. */
+  GwInfo = 14,
 }
 
-/** One request in flight. There are four, one a kind, because 1.2 allows one of each at a time (6.5, 6.6, 6.9). */
+/** One request in flight. There is one a kind, because 1.2 allows one of each at a time (6.5, 6.6, 6.9). */
 @unmanaged
 export class Exchange {
-  owed: Owed;
-  retries: u8;
-  /** Handle of the topic that REGISTER, SUBSCRIBE or UNSUBSCRIBE is about. */
-  topic: u8;
-  msgId: u16;
   /** When to act if no answer comes. Means nothing while `owed` is Nothing. */
   dueAt: i32;
+  msgId: u16;
+  /** An Owed. */
+  owed: u8;
+  retries: u8;
 }
 
-/** Kinds of requests: one each may be in flight. */
-export const EXCHANGES_MAX: i32 = 4;
+/** Kinds of requests: one each may be in flight. Without discovery the last, which answers SEARCHGW, is not there. */
+export const EXCHANGES_MAX: i32 = GATEWAYS_MAX ? 6 : 5;
+
+/** Client.willKnown. */
+export const enum Will {
+  /** The gateway is to have it with the next CONNECT, or at once. */
+  Owed = 0,
+  /** A CONNECT need not hand it over again (6.3). */
+  Held = 1,
+  /** It is being handed over as it is now. */
+  Offered = 2,
+}
 
 /** A subscription as the application wants it and as the gateway knows it. */
 export const enum Sub {
@@ -105,6 +124,31 @@ export class Topic {
   /** Id, predefined id or short name; 0 while a normal topic has none. */
   id: u16;
   nameBytes: u8;
+}
+
+/** How a gateway is known. */
+export const enum Known {
+  /** Not: the entry is free. */
+  Not = 0,
+  /** Until it is lost: it is or was in use, or somebody named it in GWINFO. */
+  Lasting = 1,
+  /** By ADVERTISE, until it has missed N_ADV of them. */
+  Advertised = 2,
+  /** In use, and no more: the board chose it, and it has not said its GwId. */
+  Unnamed = 3,
+}
+
+/**
+ * A gateway; its address follows: an octet of length, and ADDRESS_BYTES_MAX octets. The first of the table is the one in
+ * use, or the next to be tried; it makes room for no other.
+ */
+@unmanaged
+export class Gateway {
+  /** When it no longer counts as there, where it is known by ADVERTISE. */
+  until: i32;
+  known: u8;
+  /** GwId. With the address behind it, it tells gateways apart. */
+  id: u8;
 }
 
 /** A QoS 2 message from the gateway. */
@@ -140,19 +184,20 @@ export class Event {
 /** No handle: a short topic that the application has not declared. */
 export const NO_TOPIC: i32 = 255;
 
-/** Words at the beginning of class Client that are moments. */
-export const CLIENT_TIMES: i32 = 4;
-
 @unmanaged
 export class Client {
-  /** The time of the current call. */
+  /** The time of the current call, on the device's own clock. */
   now: i32;
+  /** What that is ahead of the board's: a device that was away goes on at the time when it stopped. */
+  ahead: i32;
   /** When the last datagram left, and when the last good packet came from the gateway. */
   sentAt: i32;
   heardAt: i32;
   /** When the application wants its `tick`. */
   tickAt: i32;
   random: u32;
+  /** Sum over GwId and address of the gateway of the last session. */
+  session: u32;
   keepAliveMs: i32;
   sleepMs: i32;
   link: Link;
@@ -164,7 +209,7 @@ export class Client {
   waking: u8;
   /** The gateway may have forgotten us: register and subscribe anew after CONNACK. */
   resync: u8;
-  /** The gateway has our will: a CONNECT need not hand it over again (6.3). */
+  /** How far the gateway has our will; see Will. */
   willKnown: u8;
   willFlags: u8;
   /** Handle; means nothing without `hasWill`. */
@@ -186,6 +231,13 @@ export class Client {
   headSent: u8;
   /** Times the head's topic was registered anew because the gateway had forgotten it. */
   headRenewals: u8;
+  /** Handles of the topics that REGISTER, and SUBSCRIBE or UNSUBSCRIBE, are about. */
+  registeringTopic: u8;
+  subscribingTopic: u8;
+  /** Of SEARCHGW; 0 where gateways are not discovered. */
+  radius: u8;
+  /** Octets of the Wireless Node Id; 0 where no forwarder stands between. */
+  nodeIdBytes: u8;
 }
 
 // The memory map. Every size is a constant, so every address is one too. A topic's name begins behind its record.
@@ -193,13 +245,19 @@ export const TOPIC_BYTES: usize = (offsetof<Topic>() + TOPIC_NAME_BYTES_MAX + 3)
 const EXCHANGE_BYTES: usize = offsetof<Exchange>();
 const INBOUND_BYTES: usize = offsetof<Inbound>();
 const EVENT_BYTES: usize = offsetof<Event>();
+/** Where a gateway keeps its address, and the octets of that: what the board sees of it. */
+const ADDRESS_AT: usize = offsetof<Gateway>();
+export const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
+export const GATEWAY_BYTES: usize = (ADDRESS_AT + ADDRESS_BYTES + 3) & ~3;
 
 const HEADER: usize = 0;
 const CLIENT: usize = (HEADER + IMAGE_COUNTERS_AT + Counter.Count * 4 + 7) & ~7;
 const EXCHANGES: usize = (CLIENT + offsetof<Client>() + 7) & ~7;
 const CLIENT_ID: usize = (EXCHANGES + <usize>EXCHANGES_MAX * EXCHANGE_BYTES + 7) & ~7;
 const WILL_MESSAGE: usize = (CLIENT_ID + CLIENT_ID_MAX + 7) & ~7;
-const TOPICS: usize = (WILL_MESSAGE + WILL_MESSAGE_BYTES_MAX + 7) & ~7;
+const NODE_ID: usize = (WILL_MESSAGE + WILL_MESSAGE_BYTES_MAX + 7) & ~7;
+const GATEWAYS: usize = (NODE_ID + NODE_ID_BYTES_MAX + 7) & ~7;
+const TOPICS: usize = (GATEWAYS + <usize>(GATEWAYS_MAX ? GATEWAYS_MAX : 1) * GATEWAY_BYTES + 7) & ~7;
 const INBOUND: usize = (TOPICS + <usize>TOPICS_MAX * TOPIC_BYTES + 7) & ~7;
 const EVENTS: usize = (INBOUND + <usize>INBOUND_QOS2_MAX * INBOUND_BYTES + 7) & ~7;
 const OUTBOUND: usize = (EVENTS + <usize>EVENTS_MAX * EVENT_BYTES + 7) & ~7;
@@ -209,7 +267,8 @@ const SCRATCH: usize = (TEXT + TEXT_BYTES + 7) & ~7; // what follows means nothi
 const PACKET_IN: usize = SCRATCH;
 const PACKET_OUT: usize = (PACKET_IN + offsetof<Packet>() + 7) & ~7;
 const CURSOR: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
-const RX: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const PEER: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const RX: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 
 /** A page of WebAssembly's memory: what the smallest boards give. */
@@ -223,9 +282,12 @@ export const IMAGE_AT: usize = memory.data(<i32>IMAGE_BYTES, 8);
 
 export const CLIENT_ID_AT: usize = IMAGE_AT + CLIENT_ID;
 export const WILL_MESSAGE_AT: usize = IMAGE_AT + WILL_MESSAGE;
+export const NODE_ID_AT: usize = IMAGE_AT + NODE_ID;
 export const OUTBOUND_AT: usize = IMAGE_AT + OUTBOUND;
 export const APP_AT: usize = IMAGE_AT + APP;
 export const TEXT_AT: usize = IMAGE_AT + TEXT;
+/** The address that the board and the client tell one another: an octet of length, and its octets. */
+export const PEER_AT: usize = IMAGE_AT + PEER;
 export const RX_AT: usize = IMAGE_AT + RX;
 export const TX_AT: usize = IMAGE_AT + TX;
 
@@ -235,6 +297,11 @@ export const control: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES);
 export const registering: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + EXCHANGE_BYTES);
 export const subscribing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 2 * EXCHANGE_BYTES);
 export const publishing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 3 * EXCHANGE_BYTES);
+export const willing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 4 * EXCHANGE_BYTES);
+/** Only with discovery. */
+export const informing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 5 * EXCHANGE_BYTES);
+/** The gateway in use. */
+export const gateway: Gateway = changetype<Gateway>(IMAGE_AT + GATEWAYS);
 /** The packet that arrived, the packet that is being sent, and the cursor for both. */
 export const received: Packet = changetype<Packet>(IMAGE_AT + PACKET_IN);
 export const sending: Packet = changetype<Packet>(IMAGE_AT + PACKET_OUT);
@@ -251,6 +318,15 @@ export function topicAt(handle: i32): Topic {
 /** Where a topic's name lies. */
 export function nameOf(topic: Topic): usize {
   return changetype<usize>(topic) + offsetof<Topic>();
+}
+
+export function gatewayAt(index: i32): Gateway {
+  return changetype<Gateway>(IMAGE_AT + GATEWAYS + <usize>index * GATEWAY_BYTES);
+}
+
+/** Where a gateway's address lies: an octet of length, then its octets. */
+export function addressOf(gateway: Gateway): usize {
+  return changetype<usize>(gateway) + ADDRESS_AT;
 }
 
 export function inboundAt(index: i32): Inbound {
@@ -277,13 +353,37 @@ export function resetState(now: i32, seed: i32): void {
   client.lastMsgId = <u16>random();
 }
 
-/** True where the region holds a state that this build understands. */
+/** What is due and what is sent from now on is of this time of the board's. */
+export function setTime(now: i32): void {
+  client.now = now + client.ahead;
+}
+
+/** Writes the sum over the region into its header. */
+export function sealImage(): void {
+  store<u32>(IMAGE_AT, 0, IMAGE_SEAL_AT);
+  store<u32>(IMAGE_AT, sumOf(IMAGE_AT, IMAGE_BYTES), IMAGE_SEAL_AT);
+}
+
+/** True where the region holds a whole state that this build understands, as it was sealed. */
 export function isOurs(): bool {
+  const seal = load<u32>(IMAGE_AT, IMAGE_SEAL_AT);
+  sealImage();
   return (
     load<u32>(IMAGE_AT, IMAGE_MAGIC_AT) === IMAGE_MAGIC &&
     load<u32>(IMAGE_AT, IMAGE_LAYOUT_AT) === IMAGE_LAYOUT &&
-    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES
+    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES &&
+    load<u32>(IMAGE_AT, IMAGE_SEAL_AT) === seal
   );
+}
+
+/** CRC-32 bit by bit: a table would take more room than the time is worth. */
+export function sumOf(at: usize, bytes: usize): u32 {
+  let sum: u32 = ~0;
+  for (const end = at + bytes; at < end; at++) {
+    sum ^= load<u8>(at);
+    for (let bit = 0; bit < 8; bit++) sum = (sum >> 1) ^ (-(sum & 1) & 0xedb88320);
+  }
+  return ~sum;
 }
 
 /**

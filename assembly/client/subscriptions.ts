@@ -19,7 +19,7 @@ export function subscribe(handle: i32, qos: i32): i32 {
   if (<u32>qos > 2) return ErrorCode.BadArgument;
   const topic = topicAt(handle);
   // An outstanding SUBSCRIBE asks for too much or too little now: its answer must not count as the answer to this.
-  if (<i32>topic.qos !== qos && <i32>subscribing.topic === handle && subscribing.owed === Owed.SubAck)
+  if (<i32>topic.qos !== qos && <i32>client.subscribingTopic === handle && subscribing.owed === Owed.SubAck)
     settle(subscribing);
   topic.sub = <u8>Sub.Wanted;
   topic.qos = <u8>qos;
@@ -51,14 +51,14 @@ export function startSubscription(): void {
   if (subscribing.owed || client.link !== Link.Active) return;
   const handle = nextDifference();
   if (handle < 0) return;
-  subscribing.topic = <u8>handle;
+  client.subscribingTopic = <u8>handle;
   subscribing.msgId = nextMsgId();
   owe(subscribing, topicAt(handle).sub === Sub.Wanted ? Owed.SubAck : Owed.UnsubAck);
   sendSubscription(false);
 }
 
 export function sendSubscription(again: bool): void {
-  const topic = topicAt(subscribing.topic);
+  const topic = topicAt(client.subscribingTopic);
   let type = PacketType.Unsubscribe; // has no DUP and no QoS (5.4.17)
   let flags = typeOf(topic);
   if (subscribing.owed === Owed.SubAck) {
@@ -75,7 +75,7 @@ export function onSubAck(): i32 {
     return ErrorCode.None;
   }
   settle(subscribing);
-  const handle: i32 = subscribing.topic;
+  const handle: i32 = client.subscribingTopic;
   const topic = topicAt(handle);
   if (received.code !== ReturnCode.Accepted) {
     if (topic.sub === Sub.Wanted) topic.sub = <u8>Sub.None;
@@ -94,9 +94,9 @@ export function onSubAck(): i32 {
 export function onUnsubAck(): i32 {
   if (!answers(subscribing, Owed.UnsubAck, received.msgId)) return ErrorCode.Unexpected;
   settle(subscribing);
-  const topic = topicAt(subscribing.topic);
+  const topic = topicAt(client.subscribingTopic);
   if (topic.sub === Sub.Unwanted) topic.sub = <u8>Sub.None;
-  raiseAbout(EventKind.Unsubscribed, subscribing.topic);
+  raiseAbout(EventKind.Unsubscribed, client.subscribingTopic);
   return ErrorCode.None;
 }
 

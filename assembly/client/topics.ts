@@ -44,7 +44,7 @@ export function findName(name: usize, bytes: i32): i32 {
 }
 
 /** memory.compare would bring ten times the code, for speed that names of a few octets do not need. */
-function isSame(a: usize, b: usize, bytes: i32): bool {
+export function isSame(a: usize, b: usize, bytes: i32): bool {
   for (let i = 0; i < bytes; i++) if (load<u8>(a + i) !== load<u8>(b + i)) return false;
   return true;
 }

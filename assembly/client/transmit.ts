@@ -1,14 +1,15 @@
 // From a packet to the radio.
 import { send } from '../board';
 import { encode } from '../codec/encode';
-import { TX_BYTES } from '../memory/limits';
+import { NODE_ID_BYTES_MAX, TX_BYTES } from '../memory/limits';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
-import { client, count, cursor, received, sending, TX_AT } from './state';
+import { envelopeBytes, wrap } from './forwarded';
+import { ADDRESS_BYTES, addressOf, client, count, cursor, gateway, PEER_AT, received, sending, TX_AT } from './state';
 
 /**
- * Sends one packet of these fields; those that its type does not have are ignored. A datagram the board does not take is
- * a datagram lost: retries make up for it.
+ * Sends one packet of these fields to the gateway in use, or to everyone where its type is for everyone; fields that its type
+ * does not have are ignored. A datagram the board does not take is a datagram lost: retries make up for it.
  */
 export function transmit(type: PacketType, flags: i32, topicId: i32, msgId: i32, data: usize, bytes: i32): void {
   sending.type = type;
@@ -17,9 +18,17 @@ export function transmit(type: PacketType, flags: i32, topicId: i32, msgId: i32,
   sending.msgId = msgId;
   sending.data = data;
   sending.dataBytes = bytes;
-  const length = encode(sending, cursor, TX_AT, TX_BYTES);
+  const before = envelopeBytes();
+  let length = encode(sending, cursor, TX_AT + before, TX_BYTES - before);
+  if (length > 0) {
+    if (NODE_ID_BYTES_MAX && before) wrap(type, before);
+    if (type > PacketType.GwInfo) memory.copy(PEER_AT, addressOf(gateway), ADDRESS_BYTES);
+    else store<u8>(PEER_AT, 0);
+    length = send(TX_AT, length + before);
+    store<u8>(PEER_AT, 0);
+  }
   client.sentAt = client.now;
-  count(length > 0 && send(TX_AT, length) >= 0 ? Counter.DatagramsOut : Counter.SendFailed);
+  count(length >= 0 ? Counter.DatagramsOut : Counter.SendFailed);
 }
 
 /** Answers the packet received: its MsgId and TopicId come back, with a ReturnCode where the type has one. */

@@ -5,7 +5,7 @@ import { advance, powerOn, receive as receiveDatagram, remaining, runDue, untilD
 import { dropEvents } from '../client/events';
 import { client } from '../client/state';
 
-export { abi, image, imageBytes, rx, rxBytes } from './contract';
+export { abi, image, imageBytes, peer, peerBytes, rx, rxBytes, seal } from './contract';
 // Where static data end: the compiler knows, and the link step says it the way runtimes want it.
 export { __data_end, __heap_base };
 

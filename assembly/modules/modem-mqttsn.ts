@@ -17,17 +17,19 @@ import {
   connect as connectClient,
   disconnect as disconnectClient,
   identify as identifyClient,
-  setWill,
 } from '../client/connection';
+import { discover as discoverGateways } from '../client/discovery';
 import { next } from '../client/events';
+import { forwarded as forwardedAs } from '../client/forwarded';
 import { publish as publishMessage } from '../client/outbound';
 import { sleep as sleepClient, wake as wakeClient } from '../client/sleep';
-import { client, Event, RX_AT } from '../client/state';
+import { client, Event, RX_AT, setTime } from '../client/state';
 import { subscribe as subscribeTopic, unsubscribe as unsubscribeTopic } from '../client/subscriptions';
 import { declareId, declareName } from '../client/topics';
+import { setWill } from '../client/will';
 import { TopicType } from '../protocol/flags';
 
-export { abi, image, imageBytes, rx, rxBytes } from './contract';
+export { abi, image, imageBytes, peer, peerBytes, rx, rxBytes, seal } from './contract';
 // Where static data end: the compiler knows, and the link step says it the way runtimes want it.
 export { __data_end, __heap_base };
 
@@ -65,31 +67,41 @@ export function identify(bytes: i32): i32 {
   return identifyClient(RX_AT, bytes);
 }
 
-/** The will: `bytes` octets of `rx()` for the topic `handle`; a negative handle for none. Before `connect`. */
+/** The will: `bytes` octets of `rx()` for the topic `handle`; a negative handle for none. The gateway is told at once, or with the next CONNECT. */
 export function will(handle: i32, bytes: i32, qos: i32, retain: i32): i32 {
   return setWill(handle, RX_AT, bytes, qos, retain !== 0);
 }
 
+/** Discovers gateways, with SEARCHGW of this radius, 1 to 255; 0, as at power-on, leaves the choice to the board. */
+export function discover(radius: i32): i32 {
+  return discoverGateways(radius);
+}
+
+/** Behind a forwarder: the Wireless Node Id is `bytes` octets of `rx()`; 0 for none. Before `connect`. */
+export function forwarded(bytes: i32): i32 {
+  return forwardedAs(RX_AT, bytes);
+}
+
 /** Connects, or wakes by connecting; keep-alive in seconds, 0 for none. */
 export function connect(keepAliveS: i32, clean: i32, now: i32): i32 {
-  client.now = now;
+  setTime(now);
   return connectClient(keepAliveS, clean !== 0);
 }
 
 export function disconnect(now: i32): i32 {
-  client.now = now;
+  setTime(now);
   return disconnectClient();
 }
 
 /** Sleeps for 1 to 65,535 seconds, or changes the duration of a sleep. */
 export function sleep(durationS: i32, now: i32): i32 {
-  client.now = now;
+  setTime(now);
   return sleepClient(durationS);
 }
 
 /** Wakes up to take what the gateway has kept. */
 export function wake(now: i32): i32 {
-  client.now = now;
+  setTime(now);
   return wakeClient();
 }
 
@@ -118,11 +130,11 @@ export function unsubscribe(handle: i32): i32 {
 
 /** Queues `bytes` octets of `rx()`; QoS -1 sends them at once. Returns the ticket that Published will carry. */
 export function publish(handle: i32, bytes: i32, qos: i32, retain: i32, now: i32): i32 {
-  client.now = now;
+  setTime(now);
   return publishMessage(handle, RX_AT, bytes, qos, retain !== 0);
 }
 
-/** What stands between client and gateway: 0 off, 1 connecting, 2 active, 3 disconnecting, 4 falling asleep, 5 asleep, 6 awake, 7 lost. */
+/** What stands between client and gateway: 0 off, 1 connecting, 2 active, 3 disconnecting, 4 falling asleep, 5 asleep, 6 awake, 7 lost, 8 searching. */
 export function link(): i32 {
   return client.link;
 }

@@ -26,6 +26,6 @@ export const enum ErrorCode {
   /** A topic handle that is free, or a filter where a name is needed. */
   BadTopic = -20,
   // The world's.
-  /** A restored image has another magic, layout version or length; the device was started clean. */
+  /** A restored image is damaged, or has another magic, layout version or length; the device was started clean. */
   BadImage = -33,
 }

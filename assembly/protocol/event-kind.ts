@@ -22,4 +22,6 @@ export const enum EventKind {
   /** The gateway refused the subscription; `code` is its ReturnCode. */
   SubscribeFailed = 10,
   Unsubscribed = 11,
+  /** The gateway has answered a will that was set during a session; `code` is its ReturnCode. */
+  WillUpdated = 12,
 }

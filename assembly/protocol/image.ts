@@ -2,22 +2,24 @@
 //
 //  0        4        8        12       16
 // ┌────────┬────────┬────────┬────────┬──────────────────────┬─────────────────────────────┐
-// │ magic  │ layout │ bytes  │ 0      │ counters, u32 each   │ the client, its tables,     │
+// │ magic  │ layout │ bytes  │ seal   │ counters, u32 each   │ the client, its tables,     │
 // │ "thmb" │        │        │        │ in Counter's order   │ the application, buffers    │
 // └────────┴────────┴────────┴────────┴──────────────────────┴─────────────────────────────┘
-//  little-endian, like all of WASM's memory; `bytes` is the length of the whole region, header included.
+//  little-endian, like all of WASM's memory; `bytes` is the length of the whole region, header included; `seal` is the
+//  CRC-32 (reflected, polynomial 0xedb88320) of the whole region with these four octets taken as 0.
 
 /** "thmb" in memory order. */
 export const IMAGE_MAGIC = 0x626d6874;
 /** Goes up whenever a field of the state moves or changes its meaning. */
-export const IMAGE_LAYOUT = 1;
+export const IMAGE_LAYOUT = 2;
 export const IMAGE_MAGIC_AT = 0;
 export const IMAGE_LAYOUT_AT = 4;
 export const IMAGE_BYTES_AT = 8;
+export const IMAGE_SEAL_AT = 12;
 export const IMAGE_COUNTERS_AT = 16;
 
 /** The version of the module's contract: imports, exports and their meaning. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What a device counts, from power-on, wrapping at 2^32. */
 export const enum Counter {

@@ -8,7 +8,11 @@ export const TOPICS_MAX_DEFAULT = 12;
 export const TOPIC_NAME_BYTES_MAX_DEFAULT = 56;
 /** Octets of the largest datagram received. At least 64, at most 65,535. */
 export const RX_BYTES_DEFAULT = 512;
-/** Octets of the largest datagram sent: payloads up to 9 less. At least 64 and 6 more than a topic name, at most 65,535. */
+/**
+ * Octets of the largest datagram sent: the link's MTU or the buffer, whichever is smaller. Payloads are up to 9 less, or 7 where
+ * the datagram has at most 255 octets, and less by the envelope behind a forwarder. At least 64 and 6 more than a topic
+ * name (with the longest envelope, NODE_ID_BYTES_MAX + 3 more), at most 65,535.
+ */
 export const TX_BYTES_DEFAULT = 512;
 /** Octets for messages waiting to be sent or acknowledged, 6 of overhead a message. TX_BYTES to 65,535. */
 export const OUTBOUND_BYTES_DEFAULT = 768;
@@ -35,3 +39,15 @@ export const LATE_DUPLICATE_MS_DEFAULT = 5_000;
  * or 0 where it builds none: what needs the buffer then does not compile.
  */
 export const TEXT_BYTES_DEFAULT = 128;
+/** Octets of the longest address of the radio, such as 18 for IPv6 and a port. 0 to 32; 0 where it has none. */
+export const ADDRESS_BYTES_MAX_DEFAULT = 18;
+/** Gateways a device knows at once, the one in use among them. 0 to 32; 0 leaves the discovery of gateways out. */
+export const GATEWAYS_MAX_DEFAULT = 3;
+/** Octets of the longest Wireless Node Id of a client behind a forwarder (5.5). 0 to 16; 0 leaves the envelope out. */
+export const NODE_ID_BYTES_MAX_DEFAULT = 8;
+/** T_SEARCHGW, ms (7.2): the longest random delay before SEARCHGW, and before another gateway is tried. 1 to 2^30. */
+export const T_SEARCHGW_MS_DEFAULT = 5_000;
+/** T_GWINFO, ms (7.2): the longest random delay before GWINFO on behalf of a gateway. 1 to 2^30. */
+export const T_GWINFO_MS_DEFAULT = 5_000;
+/** N_ADV (7.2): missed ADVERTISEs after which a gateway is no longer there, 2 or 3. 1 to 16. */
+export const N_ADV_DEFAULT = 3;

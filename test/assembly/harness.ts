@@ -2,7 +2,7 @@
 // sends, and says what it wants. Nothing sleeps; `pass` moves the clock from one deadline of the device to the next.
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { type Counter, EventKind, PacketType, TopicType } from '../../assembly/protocol/index.js';
+import { type Counter, EventKind, IMAGE_SEAL_AT, PacketType, TopicType } from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../../host/device/abi.js';
 import { type Device, DeviceModule } from '../../host/device/device.js';
 import type { Qos } from '../../host/ports.js';
@@ -23,6 +23,7 @@ export const Link = {
   Asleep: 5,
   Awake: 6,
   Lost: 7,
+  Searching: 8,
 } as const;
 
 export const MODEM = new URL('../../build/modules/modem-mqttsn.wasm', import.meta.url);
@@ -32,6 +33,8 @@ export interface Sent {
   readonly at: number;
   readonly packet: Packet;
   readonly octets: Uint8Array;
+  /** The radio's address it went to, empty for the board's default. */
+  readonly to: Uint8Array;
 }
 
 export const octetsOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -50,6 +53,7 @@ const KIND: Record<number, string> = {
   [EventKind.Subscribed]: 'Subscribed',
   [EventKind.SubscribeFailed]: 'SubscribeFailed',
   [EventKind.Unsubscribed]: 'Unsubscribed',
+  [EventKind.WillUpdated]: 'WillUpdated',
 };
 
 export interface HarnessOptions {
@@ -69,12 +73,12 @@ export class Harness {
   private told: DeviceEvent[] = [];
   private dueAt = Number.POSITIVE_INFINITY;
   private readonly board = {
-    send: (datagram: Uint8Array): number => {
+    send: (datagram: Uint8Array, to: Uint8Array): number => {
       if (!this.radio) return -1;
       const octets = datagram.slice();
       const packet = decode(octets);
       if (isFault(packet)) throw new Error(`the device sent no MQTT-SN: ${packet.code}`);
-      this.sent.push({ at: this.now, packet, octets });
+      this.sent.push({ at: this.now, packet, octets, to: to.slice() });
       return datagram.length;
     },
     event: (event: DeviceEvent): void => void this.told.push(event),
@@ -112,13 +116,13 @@ export class Harness {
     return this;
   }
 
-  /** The gateway's datagram arrives. Returns what `receive` returned. */
-  hear(packet: Packet): number {
-    return this.hearOctets(encode(packet));
+  /** The gateway's datagram arrives, from an address where the radio has them. Returns what `receive` returned. */
+  hear(packet: Packet, from?: Uint8Array): number {
+    return this.hearOctets(encode(packet), from);
   }
 
-  hearOctets(octets: Uint8Array): number {
-    const result = this.device.receive(octets, this.now);
+  hearOctets(octets: Uint8Array, from?: Uint8Array): number {
+    const result = this.device.receive(octets, this.now, from);
     this.poll();
     return result;
   }
@@ -196,6 +200,14 @@ export class Harness {
     return this.verb('disconnect', this.now | 0);
   }
 
+  discover(radius: number): number {
+    return this.verb('discover', radius);
+  }
+
+  forwarded(nodeId: Uint8Array): number {
+    return this.verb('forwarded', this.device.write(nodeId));
+  }
+
   sleep(seconds: number): number {
     return this.verb('sleep', seconds, this.now | 0);
   }
@@ -256,9 +268,9 @@ export class Harness {
   /** The state without what means nothing between two calls: scratch, buffers, the time of the last call. */
   state(): Uint8Array {
     const image = this.device.save();
-    const scratch = 128; // packets and cursor before the receive buffer
+    const scratch = 128 + 24; // packets, cursor and peer before the receive buffer
     const state = image.slice(0, this.module.rxAt - this.module.imageAt - scratch);
-    return state.fill(0, CLIENT_AT, CLIENT_AT + 4);
+    return state.fill(0, CLIENT_AT, CLIENT_AT + 4).fill(0, IMAGE_SEAL_AT, IMAGE_SEAL_AT + 4);
   }
 
   /** Sets an octet of the client's record; see class Client. */
@@ -272,7 +284,7 @@ export class Harness {
 /** Where class Client lies in the image: behind the header and twelve counters. */
 const CLIENT_AT = 64;
 /** Offsets in class Client. */
-export const CLIENT = { events: 43, lastMsgId: 46 } as const;
+export const CLIENT = { events: 51, lastMsgId: 54 } as const;
 
 // Packets of a gateway.
 

@@ -1,13 +1,17 @@
 // A device is a block of bytes: whatever it was doing, its image continues elsewhere, and on another clock.
 import { readFileSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
+  Counter,
   ErrorCode,
   EventKind,
   IMAGE_BYTES_AT,
   IMAGE_LAYOUT_AT,
   IMAGE_MAGIC_AT,
+  IMAGE_SEAL_AT,
   PacketType,
+  ReturnCode,
 } from '../../../assembly/protocol/index.js';
 import { DeviceModule } from '../../../host/device/device.js';
 import {
@@ -17,6 +21,8 @@ import {
   LATE,
   Link,
   MODEM,
+  N_RETRY,
+  only,
   pingResp,
   pubAck,
   pubComp,
@@ -27,6 +33,7 @@ import {
   register,
   subAck,
   T_RETRY,
+  T_WAIT,
   textOf,
 } from '../harness.js';
 
@@ -121,31 +128,89 @@ describe('an image', () => {
     }
   });
 
-  it('keeps the distance of its deadlines on another clock', () => {
-    const h = new Harness({ now: 1_000 }).online();
-    h.publish(h.verb('predefined', 1), 'x', 1);
+  it('sends what was in flight at once with DUP, whatever the clock: nobody knows how long it was away', () => {
+    const h = new Harness({ now: 1_000 }).online(60);
+    const ticket = h.publish(h.verb('predefined', 1), 'x', 1);
     h.pass(4_000);
     for (const now of [0, 77, 2 ** 31 - 3_000, 2 ** 32 - 3_000]) {
       const twin = moved(h, now);
-      expect(twin.due).toBe(6_000);
-      twin.pass(5_999);
-      expect(twin.take()).toEqual([]);
-      twin.pass(1);
-      expect(twin.take()).toMatchObject([{ type: PacketType.Publish, dup: true }]);
+      expect(only(twin.take(), PacketType.Publish)).toMatchObject({ dup: true, msgId: ticket });
+      expect(twin.due).toBe(T_RETRY);
     }
   });
 
-  it('keeps the distance of the keep-alive and of the wake-up', () => {
-    const active = new Harness().online(60);
-    active.pass(40_000);
-    expect(moved(active).due).toBe(5_000);
-    const asleep = new Harness().online(60).asleep(80);
-    asleep.pass(60_000);
-    expect(moved(asleep).due).toBe(10_000);
+  it('has all its tries again: whoever hibernates after every call does not use them up', () => {
+    let h = new Harness().online(60);
+    h.publish(h.verb('predefined', 1), 'x', 1);
+    for (let i = 0; i < 3 * N_RETRY; i++) {
+      h = moved(h, i);
+      only(h.take(), PacketType.Publish);
+    }
+    expect(h.link).toBe(Link.Active);
+    expect(h.kinds()).toEqual([]);
   });
 
-  it('keeps the age of completed QoS 2 messages, on an earlier clock and on a later one', () => {
-    for (const [age, deliveries] of [
+  it.each([60, 0])('of a quiet session asks at once whether it still stands, keep-alive %d s', (keepAliveS) => {
+    const twin = moved(new Harness().online(keepAliveS), 5);
+    expect(twin.take()).toEqual([{ type: PacketType.PingReq, clientId: '' }]);
+    expect(twin.counter(Counter.Retransmissions)).toBe(0);
+    twin.hear(pingResp());
+    expect(twin.due).toBe(keepAliveS ? 45_000 : Number.POSITIVE_INFINITY);
+  });
+
+  it('of a sleeper wakes at once', () => {
+    const asleep = new Harness().online(60).asleep(3_600);
+    asleep.pass(1_000);
+    const twin = moved(asleep, 5);
+    expect(twin.link).toBe(Link.Awake);
+    expect(only(twin.take(), PacketType.PingReq).clientId).toBe('dev');
+  });
+
+  it('of a lost client connects at once', () => {
+    const lost = new Harness().online(60);
+    lost.hear(disconnect());
+    expect(lost.due).toBeGreaterThan(1_000);
+    only(moved(lost, 5).take(), PacketType.Connect);
+  });
+
+  it.each<[string, (h: Harness) => void, PacketType]>([
+    ['connecting', (h) => [h.identify(), h.connect(60)], PacketType.Connect],
+    ['disconnecting', (h) => h.online().disconnect(), PacketType.Disconnect],
+    ['falling asleep', (h) => h.online().sleep(60), PacketType.Disconnect],
+    ['awake', (h) => h.online().asleep(60).wake(), PacketType.PingReq],
+    ['subscribing', (h) => h.online().subscribe(h.topic('a')), PacketType.Subscribe],
+    ['registering', (h) => h.online().publish(h.topic('a'), 'x'), PacketType.Register],
+    ['searching', (h) => [h.discover(1), h.identify(), h.connect()], PacketType.SearchGw],
+  ])('while %s says so again at once', (_what, act, type) => {
+    const h = new Harness();
+    act(h);
+    h.take();
+    only(moved(h, 5).take(), type);
+  });
+
+  it('keeps what is left of T_WAIT after a congestion, whatever the clock', () => {
+    const h = new Harness({ now: 9_000_000 }).online(60);
+    const ticket = h.publish(h.verb('predefined', 1), 'x', 1);
+    h.hear(pubAck(1, ticket, ReturnCode.Congestion));
+    h.take();
+    h.pass(1_000);
+    for (const now of [0, 2 ** 32 - 3_000]) {
+      const twin = moved(h, now);
+      only(twin.take(), PacketType.PingReq);
+      for (let waited = 0; waited < T_WAIT - 2_000; waited += 1_000) {
+        twin.pass(1_000);
+        for (const packet of twin.take()) {
+          expect(packet.type).toBe(PacketType.PingReq);
+          twin.hear(pingResp());
+        }
+      }
+      twin.pass(1_000);
+      only(twin.take(), PacketType.Publish);
+    }
+  });
+
+  it('remembers completed QoS 2 messages for LATE_DUPLICATE_MS from now, on an earlier clock and on a later one', () => {
+    for (const [after, deliveries] of [
       [LATE - 2, 0],
       [LATE, 1],
     ] as const) {
@@ -154,21 +219,24 @@ describe('an image', () => {
         h.verb('short', 0x6162);
         h.hear(publish('ab', 'x', { qos: 2, msgId: 3 }));
         h.hear(pubRel(3));
-        h.pass(age);
+        h.pass(LATE - 1);
         const twin = moved(h, now);
+        twin.pass(after);
         twin.hear(publish('ab', 'x', { qos: 2, msgId: 3 }));
-        expect(twin.events().length, `${age} ms old, moved to ${now}`).toBe(deliveries);
+        expect(twin.events().length, `${after} ms after, moved to ${now}`).toBe(deliveries);
       }
     }
   });
 
-  it('holds everything: two devices with the same image do the same', () => {
+  it('of a device with its memory kept needs no resume: it does what the other does', () => {
     const h = new Harness().online(60);
     h.subscribed('t', 5, 2);
     h.publish(h.topic('u'), 'x', 2);
     h.hear(register(9, 1, 'v'));
     h.take();
-    const twin = moved(h, h.now);
+    const twin = new Harness({ now: h.now, module: new DeviceModule(wasm) });
+    twin.device.load(h.device.save());
+    twin.poll();
     for (const device of [h, twin]) {
       device.pass(T_RETRY);
       device.hear(publish(9, 'x', { qos: 2, msgId: 4 }));
@@ -180,18 +248,45 @@ describe('an image', () => {
     expect(twin.state()).toEqual(h.state());
   });
 
+  it('with any octet changed is refused by the module, which starts clean', () => {
+    const h = new Harness().online(60);
+    h.publish(h.topic('t'), 'x', 2);
+    const image = h.device.save();
+    const { module } = h;
+    for (let at = 0; at < image.length; at++) {
+      module.memory.set(image, module.imageAt);
+      module.memory[module.imageAt + at]! ^= 1 << (at & 7);
+      expect(h.device.call('resume', h.now), `octet ${at}`).toBe(ErrorCode.BadImage);
+      expect(h.link).toBe(Link.Off);
+    }
+    expect(h.connect()).toBe(ErrorCode.WrongState); // it has forgotten who it is
+    h.identify();
+    expect(h.connect()).toBe(0);
+  });
+
   it.each([
     ['magic', IMAGE_MAGIC_AT],
     ['layout', IMAGE_LAYOUT_AT],
     ['length', IMAGE_BYTES_AT],
-  ])('with another %s is refused by the module, which starts clean', (_what, at) => {
+  ])('with another %s is refused, however well it is sealed', (_what, at) => {
     const h = new Harness().online(60);
     const { module } = h;
     module.memory[module.imageAt + at]! ^= 1;
+    expect(h.device.call('seal')).toBe(0);
     expect(h.device.call('resume', h.now)).toBe(ErrorCode.BadImage);
     expect(h.link).toBe(Link.Off);
-    expect(h.connect()).toBe(ErrorCode.WrongState); // it has forgotten who it is
-    h.identify();
-    expect(h.connect()).toBe(0);
+  });
+
+  it('that was never sealed is refused', () => {
+    const h = new Harness().online(60);
+    expect(h.device.call('resume', h.now)).toBe(ErrorCode.BadImage);
+  });
+
+  it('is sealed by a CRC-32, with the seal itself as 0', () => {
+    const image = new Harness().online(60).device.save();
+    const view = new DataView(image.buffer);
+    const seal = view.getUint32(IMAGE_SEAL_AT, true);
+    view.setUint32(IMAGE_SEAL_AT, 0);
+    expect(seal).toBe(crc32(image));
   });
 });

@@ -6,6 +6,7 @@ import {
   EventKind,
   IMAGE_BYTES_AT,
   IMAGE_LAYOUT_AT,
+  IMAGE_SEAL_AT,
   PacketType,
 } from '../../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../../../host/device/abi.js';
@@ -54,12 +55,14 @@ describe('a module', () => {
   });
 
   it('says what it misses', () => {
-    expect(() => new DeviceModule(CODEC)).toThrow(/abi, image, imageBytes, rx, rxBytes, start, receive, poll, resume/);
+    expect(() => new DeviceModule(CODEC)).toThrow(
+      /abi, image, imageBytes, rx, rxBytes, peer, peerBytes, start, receive, poll, resume, seal/,
+    );
   });
 
   it('of another contract version is refused', () => {
-    expect(() => new DeviceModule(deviceText('', 2))).toThrow(expect.objectContaining({ code: 'ERR_MODULE_ABI' }));
-    expect(new DeviceModule(deviceText('', 1)).imageBytes).toBe(16);
+    expect(() => new DeviceModule(deviceText('', 1))).toThrow(expect.objectContaining({ code: 'ERR_MODULE_ABI' }));
+    expect(new DeviceModule(deviceText('', 2)).imageBytes).toBe(16);
   });
 
   it('that is no modem has no verbs', () => {
@@ -166,6 +169,41 @@ describe('a device', () => {
   });
 });
 
+describe('addresses', () => {
+  const [here, there] = [Uint8Array.of(1, 2, 3), Uint8Array.from({ length: 18 }, (_, i) => i)];
+
+  it('go with datagrams both ways, and are copies of nobody', () => {
+    const module = new DeviceModule(MODEM);
+    const sent: number[][] = [];
+    const device = module.create({
+      send: (datagram, to) => {
+        sent.push([...to]);
+        return datagram.length;
+      },
+    });
+    device.start(0, 1);
+    device.call('identify', device.write(octets('a')));
+    device.call('connect', 60, 0, 0);
+    device.receive(encode({ type: PacketType.ConnAck, returnCode: 0 }), 0, there);
+    expect(device.receive(encode({ type: PacketType.PingReq, clientId: '' }), 0, here)).toBe(ErrorCode.Unexpected);
+    expect(device.receive(encode({ type: PacketType.PingReq, clientId: '' }), 0, there)).toBe(0);
+    expect(sent).toEqual([[], [...there]]);
+  });
+
+  it('longer than the module has room for are none', () => {
+    const module = new DeviceModule(MODEM);
+    expect(module.addressBytes).toBe(18);
+    const sent: number[][] = [];
+    const device = module.create({ send: (datagram, to) => sent.push([...to]) && datagram.length });
+    device.start(0, 1);
+    device.call('identify', device.write(octets('a')));
+    device.call('connect', 60, 0, 0);
+    device.receive(encode({ type: PacketType.ConnAck, returnCode: 0 }), 0, new Uint8Array(19).fill(7));
+    device.receive(encode({ type: PacketType.PingReq, clientId: '' }), 0);
+    expect(sent).toEqual([[], []]);
+  });
+});
+
 describe('devices that share a module', () => {
   it('do not disturb each other: each does what it does alone', () => {
     const shared = new DeviceModule(MODEM);
@@ -240,13 +278,40 @@ describe('an image', () => {
     expect(device.call('link')).toBe(2);
   });
 
-  it('restored elsewhere is the same device', () => {
+  it('restored elsewhere is the same device, and asks at once whether its session stands', () => {
     const device = fresh();
     connect(device, 'a', 5_000);
-    const twin = new DeviceModule(MODEM).create(new Desk());
+    const desk = new Desk();
+    const twin = new DeviceModule(MODEM).create(desk);
     twin.restore(device.save(), 900_000);
     expect(twin.call('link')).toBe(2);
-    expect(twin.poll(900_000)).toBe(device.poll(5_000));
+    twin.poll(900_000);
+    expect(desk.sent).toMatchObject([{ type: PacketType.PingReq }]);
+  });
+
+  it('that is damaged is refused, and the device stays what it was', () => {
+    const device = fresh();
+    connect(device, 'a', 0);
+    const before = device.save();
+    const image = fresh().save();
+    for (let at = 0; at < image.length; at += 61) {
+      const damaged = image.slice();
+      damaged[at]! ^= 0x10;
+      expect(() => device.restore(damaged, 0), `octet ${at}`).toThrow(expect.objectContaining({ code: 'ERR_IMAGE' }));
+      expect(device.save()).toEqual(before);
+    }
+    device.restore(image, 0);
+    expect(device.call('link')).toBe(0);
+  });
+
+  it('that was taken without a seal can be loaded, on the same clock', () => {
+    const device = fresh();
+    connect(device, 'a', 0);
+    const image = device.save().fill(0, IMAGE_SEAL_AT, IMAGE_SEAL_AT + 4);
+    const twin = module.create(new Desk());
+    twin.load(image);
+    expect(twin.call('link')).toBe(2);
+    expect(() => twin.restore(image, 0)).toThrow(expect.objectContaining({ code: 'ERR_IMAGE' }));
   });
 
   it('can be gone back to any number of times', () => {

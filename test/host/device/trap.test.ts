@@ -20,11 +20,14 @@ const moduleThat = (trap: string): DeviceModule =>
   new DeviceModule(
     fromText(`(module
       (memory (export "memory") 1)
-      (func (export "abi") (result i32) (i32.const 1))
+      (func (export "abi") (result i32) (i32.const 2))
       (func (export "image") (result i32) (i32.const ${IMAGE_AT}))
       (func (export "imageBytes") (result i32) (i32.const ${IMAGE_BYTES}))
       (func (export "rx") (result i32) (i32.const 1024))
       (func (export "rxBytes") (result i32) (i32.const 64))
+      (func (export "peer") (result i32) (i32.const 2048))
+      (func (export "peerBytes") (result i32) (i32.const 19))
+      (func (export "seal") (result i32) (i32.const 0))
       (func (export "start") (param i32 i32) (result i32)
         (memory.fill (i32.const ${IMAGE_AT}) (i32.const 0) (i32.const ${IMAGE_BYTES}))
         (i32.store (i32.const ${IMAGE_AT}) (i32.const ${IMAGE_MAGIC}))
@@ -120,8 +123,8 @@ describe('a trap', () => {
     const text = '(import "board" "send" (func $send (param i32 i32) (result i32)))';
     const calls = fromText(`(module ${text}
       (memory (export "memory") 1)
-      (func (export "abi") (result i32) (i32.const 1))
-      ${['image', 'imageBytes', 'rx', 'rxBytes'].map((f) => `(func (export "${f}") (result i32) (i32.const 16))`).join(' ')}
+      (func (export "abi") (result i32) (i32.const 2))
+      ${['image', 'imageBytes', 'rx', 'rxBytes', 'peer', 'peerBytes', 'seal'].map((f) => `(func (export "${f}") (result i32) (i32.const 16))`).join(' ')}
       ${['start', 'receive'].map((f) => `(func (export "${f}") (param i32 i32) (result i32) (i32.const 0))`).join(' ')}
       (func (export "poll") (param i32) (result i32) (call $send (i32.const 0) (i32.const 1)))
       (func (export "resume") (param i32) (result i32) (i32.const 0)))`);

@@ -30,15 +30,15 @@ export function fromText(text: string): Uint8Array {
 }
 
 /** What a module must export to be a device, in the text format. `abi` is its contract version. */
-export const CONTRACT_TEXT = (abi = 1): string =>
+export const CONTRACT_TEXT = (abi = 2): string =>
   `(memory (export "memory") 1)
    (func (export "abi") (result i32) (i32.const ${abi}))
-   ${['image', 'imageBytes', 'rx', 'rxBytes'].map((f) => `(func (export "${f}") (result i32) (i32.const 16))`).join('\n')}
+   ${['image', 'imageBytes', 'rx', 'rxBytes', 'peer', 'peerBytes', 'seal'].map((f) => `(func (export "${f}") (result i32) (i32.const 16))`).join('\n')}
    ${['start', 'receive'].map((f) => `(func (export "${f}") (param i32 i32) (result i32) (i32.const 0))`).join('\n')}
    ${['poll', 'resume'].map((f) => `(func (export "${f}") (param i32) (result i32) (i32.const 0))`).join('\n')}`;
 
 /** A good module with `extra` in it. */
-export const deviceText = (extra = '', abi = 1): Uint8Array => fromText(`(module ${extra} ${CONTRACT_TEXT(abi)})`);
+export const deviceText = (extra = '', abi = 2): Uint8Array => fromText(`(module ${extra} ${CONTRACT_TEXT(abi)})`);
 
 /** Writes files into a folder outside of the repository and builds the first as an application. */
 export async function buildApp(

@@ -1,0 +1,205 @@
+// Which gateway: those that are heard of, the search for one (6.1), and another where one is lost (6.13).
+
+import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, N_ADV, T_GWINFO_MS, T_SEARCHGW_MS } from '../memory/limits';
+import { ErrorCode } from '../protocol/error-code';
+import { PacketType } from '../protocol/packet-type';
+import { pauseMs, startConnect } from './connection';
+import { alarm, begin, isDue, settle } from './exchange';
+import {
+  ADDRESS_BYTES,
+  addressOf,
+  client,
+  control,
+  GATEWAY_BYTES,
+  Gateway,
+  gateway,
+  gatewayAt,
+  informing,
+  Known,
+  Link,
+  Owed,
+  PEER_AT,
+  random,
+  received,
+  sending,
+  sumOf,
+} from './state';
+import { isSame } from './topics';
+import { transmit } from './transmit';
+
+/**
+ * Discovers gateways, with SEARCHGW of this radius, 1 to 255; 0, as at power-on, leaves the choice to the board. A session
+ * that stands stays where it is.
+ */
+export function discover(radius: i32): i32 {
+  if (<u32>radius > 255) return ErrorCode.BadArgument;
+  if (GATEWAYS_MAX === 0) return radius ? ErrorCode.Full : ErrorCode.None;
+  if (!radius || !client.radius) {
+    // What was chosen by other rules is no choice any more, unless there is a session with it.
+    const stands = client.link && client.link < Link.Lost;
+    for (let i = stands ? 1 : 0; i < GATEWAYS_MAX; i++) forget(gatewayAt(i));
+  }
+  client.radius = <u8>radius;
+  if (!radius && client.link === Link.Searching) {
+    client.link = Link.Lost;
+    alarm(control, 0);
+  }
+  return ErrorCode.None;
+}
+
+function forget(gateway: Gateway): void {
+  memory.fill(changetype<usize>(gateway), 0, GATEWAY_BYTES);
+}
+
+function isThere(gateway: Gateway): bool {
+  return gateway.known === Known.Advertised ? !isDue(gateway.until) : <bool>gateway.known;
+}
+
+function isAddress(a: usize, b: usize): bool {
+  return isSame(a, b, 1 + <i32>load<u8>(a));
+}
+
+/** True for a datagram that another than the gateway in use has sent. Where either has no address, nobody can tell. */
+export function isStranger(): bool {
+  const address = addressOf(gateway);
+  return <bool>(load<u8>(address) && load<u8>(PEER_AT) && !isAddress(address, PEER_AT));
+}
+
+/** Puts the gateway to connect to in its place. False where one must be found first. */
+export function chooseGateway(): bool {
+  if (GATEWAYS_MAX === 0 || !client.radius) {
+    // Whoever wakes up goes where its session is.
+    if (!client.waking) {
+      forget(gateway);
+      gateway.known = <u8>Known.Unnamed;
+    }
+    return true;
+  }
+  for (let i = 0; i < GATEWAYS_MAX; i++) {
+    const other = gatewayAt(i);
+    if (!isThere(other)) continue;
+    if (i) {
+      memory.copy(changetype<usize>(gateway), changetype<usize>(other), GATEWAY_BYTES);
+      forget(other);
+    }
+    return true;
+  }
+  forget(gateway);
+  return false;
+}
+
+/** A session stands with the gateway in use. True where the last one was with another. */
+export function adoptGateway(): bool {
+  const address = addressOf(gateway);
+  if (!load<u8>(address)) memory.copy(address, PEER_AT, ADDRESS_BYTES);
+  if (GATEWAYS_MAX && gateway.known === Known.Advertised) gateway.known = <u8>Known.Lasting;
+  const last = client.session;
+  client.session = sumOfGateway();
+  return last !== client.session;
+}
+
+/** Over GwId and address. */
+function sumOfGateway(): u32 {
+  const address = addressOf(gateway);
+  return sumOf(address - 1, 2 + <usize>load<u8>(address));
+}
+
+/** The gateway in use cannot be had: the next one that is known, or a search. False where there is no discovery. */
+export function failOver(): bool {
+  if (GATEWAYS_MAX === 0 || !client.radius) return false;
+  forget(gateway);
+  if (chooseGateway()) {
+    client.link = Link.Lost;
+    alarm(control, randomMs(T_SEARCHGW_MS));
+  } else search();
+  return true;
+}
+
+function randomMs(msMax: i32): i32 {
+  return <i32>(random() % <u32>msMax);
+}
+
+/** Asks for gateways after a random delay; where that has failed before, after a pause that grows. */
+export function search(): void {
+  client.link = Link.Searching;
+  alarm(control, client.attempts ? pauseMs() : randomMs(T_SEARCHGW_MS));
+}
+
+export function sendSearchGw(): void {
+  sending.code = client.radius;
+  transmit(PacketType.SearchGw, 0, 0, 0, 0, 0);
+  alarm(control, pauseMs());
+}
+
+/** ADVERTISE, SEARCHGW and GWINFO: from anybody, at any time. */
+export function onDiscovery(): i32 {
+  if (GATEWAYS_MAX === 0 || !client.radius) return ErrorCode.Unexpected;
+  if (received.type === PacketType.SearchGw) return onSearchGw();
+  if (received.type === PacketType.GwInfo) {
+    settle(informing);
+    // A client names the gateway's address (5.4.3); from a gateway it is the sender's.
+    const bytes = received.dataBytes;
+    if (bytes > ADDRESS_BYTES_MAX) return ErrorCode.Unexpected;
+    if (bytes) {
+      store<u8>(PEER_AT, bytes);
+      memory.copy(PEER_AT + 1, received.data, bytes);
+    }
+  }
+  note();
+  if (client.link === Link.Searching) startConnect();
+  return ErrorCode.None;
+}
+
+/** Remembers the gateway at PEER_AT, in the place of one that is gone, or of any but the one in use. */
+function note(): void {
+  let place = gatewayAt(0);
+  let free = !place.known;
+  for (let i = 0; i < GATEWAYS_MAX; i++) {
+    const known = gatewayAt(i);
+    const isSame = known.known === Known.Unnamed || <i32>known.id === received.code;
+    if (known.known && isSame && isAddress(addressOf(known), PEER_AT)) {
+      renew(known);
+      return;
+    }
+    if (!free && i && !isThere(known)) {
+      place = known;
+      free = true;
+    }
+  }
+  if (!free) {
+    if (GATEWAYS_MAX < 2) return;
+    place = gatewayAt(1 + randomMs(GATEWAYS_MAX - 1));
+  }
+  place.known = 0;
+  memory.copy(addressOf(place), PEER_AT, ADDRESS_BYTES);
+  renew(place);
+}
+
+/** It has been heard of again. The gateway in use stays the same when it says its GwId. */
+function renew(known: Gateway): void {
+  const isLast = client.session === sumOfGateway();
+  known.id = <u8>received.code;
+  if (isLast) client.session = sumOfGateway();
+  if (received.type === PacketType.GwInfo || known.known === Known.Unnamed) known.known = <u8>Known.Lasting;
+  else if (known.known !== Known.Lasting) {
+    known.known = <u8>Known.Advertised;
+    known.until = client.now + N_ADV * received.duration * 1000;
+  }
+}
+
+function onSearchGw(): i32 {
+  const link: i32 = client.link;
+  // Another asks what we were about to ask: that counts as ours (6.1).
+  if (link === Link.Searching && !client.attempts) alarm(control, pauseMs());
+  else if (link === Link.Active && !informing.owed && gateway.known !== Known.Unnamed && load<u8>(addressOf(gateway)))
+    begin(informing, Owed.GwInfo, randomMs(T_GWINFO_MS));
+  return ErrorCode.None;
+}
+
+/** On behalf of the gateway, which may be out of the asker's reach. */
+export function sendGwInfo(): void {
+  settle(informing);
+  const address = addressOf(gateway);
+  sending.code = gateway.id;
+  transmit(PacketType.GwInfo, 0, 0, 0, address + 1, load<u8>(address));
+}
