@@ -247,12 +247,17 @@ export class World {
 
   /** `prepare` the broker before the gateway starts. */
   constructor(
-    private readonly config: Partial<GatewayConfig> = {},
+    private config: Partial<GatewayConfig> = {},
     private readonly store?: Store,
     prepare: (broker: FakeBroker) => void = () => {},
   ) {
     prepare(this.broker);
     this.gateway = this.boot();
+  }
+
+  /** From the next restart on. */
+  configure(config: Partial<GatewayConfig>): void {
+    this.config = config;
   }
 
   /** The gateway's process is killed and started again, with the same store if there is one. */
