@@ -6,6 +6,7 @@
 // is only how far the message at the head has come. So a gateway that is replaced in the middle, by itself after a
 // restart or by another one, needs to know nothing: the broker repeats, and the client recognises the MsgId.
 import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index.js';
+import { SmallSet } from '../core/small-map.js';
 import type { Timer } from '../core/timer-queue.js';
 import { isValidTopicName } from '../core/topics.js';
 import type { Message, Millis, PacketId } from '../ports.js';
@@ -56,7 +57,7 @@ export class Delivery {
   /** A QoS 1 message that the client took when there was no broker session to tell it on. */
   private settledId: PacketId = 0;
   /** QoS 2 messages that were acknowledged in the client's stead: their PUBREL is not for the client. */
-  private readonly droppedIds = new Set<PacketId>();
+  private readonly droppedIds = new SmallSet<PacketId>();
 
   constructor(
     private readonly core: Core,
@@ -138,9 +139,21 @@ export class Delivery {
   }
 
   /**
-   * The broker session is open again. If the broker had kept it, it repeats everything that was not acknowledged: what the
-   * client has not seen is left to that, the rest goes on where it is, under the same identifier. If not, what is here is
-   * all there is, and nobody is to be told of it.
+   * The client is gone, and may come back on another gateway. The broker has everything that was not acknowledged, and
+   * repeats it wherever that is; what was kept here would be told a second time, or wait for an answer that was given
+   * elsewhere.
+   */
+  leaveToBroker(): void {
+    this.buffer.owed = false;
+    this.settledId = 0;
+    this.droppedIds.clear();
+    this.buffer.filterOut(({ id, orphaned }) => id !== 0 && !orphaned);
+  }
+
+  /**
+   * The broker session was opened anew. If the broker had kept it, it repeats everything that was not acknowledged: what
+   * the client has not seen is left to that, the rest goes on where it is, under the same identifier. If not, what is here
+   * is all there is, and nobody is to be told of it.
    */
   upstreamBack(sessionPresent: boolean, now: Millis): void {
     this.buffer.owed = false;

@@ -49,10 +49,7 @@ export class Gateway {
     this.willUpdate = new WillUpdate(this.core, this.sessions);
     this.discovery = new Discovery(this.core);
     this.presence = new Presence(this.core, {
-      up: (now) => {
-        this.discovery.start(now);
-        this.sessions.openRestored(now);
-      },
+      up: (now) => this.discovery.start(now),
       down: () => this.discovery.stop(),
     });
     this.connectionless = new Connectionless(this.core, this.presence);
@@ -179,6 +176,7 @@ export class Gateway {
       return;
     }
     session.lastHeard = now;
+    this.sessions.wake(session, now);
     this.toSession(session, peer, packet, datagram, now);
     this.sessions.heard(session, now);
   }

@@ -23,9 +23,6 @@ export interface ConnectRequest {
   readonly fingerprint: number;
 }
 
-/** From one restored session to the next, ms: the broker is not to be run down by its own gateway. */
-const RESTORE_STEP_MS = 1;
-
 export class Sessions implements SessionEvents {
   private readonly byClientId = new Map<string, ClientSession>();
   private readonly byPeer = new Map<string, ClientSession>();
@@ -64,14 +61,12 @@ export class Sessions implements SessionEvents {
     }
   }
 
-  /** The broker is there: opens the sessions with it that restored clients rest on, one after another. */
-  openRestored(now: Millis): void {
-    let dueMs = now;
-    for (const session of this.byClientId.values()) {
-      if (session.link === undefined || session.linkTimer !== undefined || session.link.isStarted) continue;
-      session.linkTimer = this.core.at(dueMs, (at) => this.startLink(session, at));
-      dueMs += RESTORE_STEP_MS;
-    }
+  /**
+   * A client that was there before a restart is heard. Not before that its session with the broker is opened: it may be
+   * another gateway's client by now, from which it would be taken away.
+   */
+  wake(session: ClientSession, now: Millis): void {
+    if (session.link?.isStarted === false) this.startLink(session, now);
   }
 
   /** Carries out a CONNECT (6.2, 6.3). CONNACK follows when the broker has agreed. */
@@ -266,6 +261,7 @@ export class Sessions implements SessionEvents {
     session.state = SessionState.Offline;
     session.stalled = false;
     session.delivery.suspend();
+    session.delivery.leaveToBroker();
     this.linkOver(session);
     this.core.cancel(session.aliveTimer);
     session.aliveTimer = undefined;

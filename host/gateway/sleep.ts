@@ -41,6 +41,7 @@ export class Sleep {
       this.sessions.move(session, peer);
     }
     session.lastHeard = now;
+    this.sessions.wake(session, now);
     // An active client whose sleep is not forgotten was woken by a CONNECT that was perhaps only a late copy (`mayBeCopy`
     // in sessions.ts): it still believes itself asleep, as the client id shows.
     if (session.state === SessionState.Active && session.sleepMs > 0) this.sessions.fallAsleep(session, now);

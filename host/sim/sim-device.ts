@@ -43,6 +43,8 @@ export interface SimDeviceEvents {
   delivered(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
 }
 
+/** What a device that talks every few seconds hardly ever waits while it is connected. */
+const SILENCE_MS_MIN = 30_000;
 /** Messages handed to the application, whatever their QoS. */
 const DELIVERED = [Counter.DeliveredQos0, Counter.DeliveredQos1, Counter.DeliveredQos2];
 
@@ -54,6 +56,11 @@ export class SimDevice {
   private readonly sniffers = new Map<string, Sniffer>();
   /** The gateway that the device speaks to. */
   private gateway = '';
+  /** How often it turned to another gateway than the last. */
+  moves = 0;
+  /** Times without a word from its gateway, those of SILENCE_MS_MIN and more. */
+  readonly silences: { readonly fromMs: Millis; readonly toMs: Millis }[] = [];
+  private heardMs: Millis = 0;
   private wakeUp: Timer<Action> | undefined;
   /** Off before boot and after death. */
   private isOn = false;
@@ -80,6 +87,7 @@ export class SimDevice {
   boot(now: Millis): void {
     this.isOn = true;
     this.now = now;
+    this.heardMs = now;
     this.device.start(now, this.options.serial);
     this.poll(now);
   }
@@ -126,7 +134,10 @@ export class SimDevice {
     // What another gateway than its own says to it, the device ignores.
     const sniffer = this.sniffers.get(keyOf(from));
     const packet = keyOf(from) === this.gateway ? sniffer?.down(datagram) : undefined;
-    if (packet !== undefined) this.noteAcknowledgement(packet, now);
+    if (packet !== undefined) {
+      this.noteSilence(now);
+      this.noteAcknowledgement(packet, now);
+    }
     const publish = packet?.type === PacketType.Publish ? packet : undefined;
     const before = publish === undefined ? 0 : this.deliveries();
     this.device.receive(datagram, now, from);
@@ -135,6 +146,12 @@ export class SimDevice {
       this.events.delivered(this, topic, publish.data, now);
     }
     this.poll(now);
+  }
+
+  /** The gateway has spoken, or the run is over. */
+  noteSilence(now: Millis): void {
+    if (now - this.heardMs >= SILENCE_MS_MIN) this.silences.push({ fromMs: this.heardMs, toMs: now });
+    this.heardMs = now;
   }
 
   /** The gateway has taken the message in flight: from here on others answer for it. */
@@ -168,7 +185,10 @@ export class SimDevice {
   private noteSending(datagram: Uint8Array, to: Uint8Array, now: Millis): void {
     const sniffer = this.snifferOf(keyOf(to));
     const packet = sniffer.up(datagram);
-    if (packet?.type === PacketType.Connect) this.gateway = keyOf(to);
+    if (packet?.type === PacketType.Connect) {
+      if (this.gateway !== keyOf(to) && this.sniffers.size > 1) this.moves++;
+      this.gateway = keyOf(to);
+    }
     if (packet?.type !== PacketType.Publish || packet.dup) return;
     const topic = sniffer.nameOf(packet.topic);
     if (topic === undefined) return;

@@ -335,6 +335,20 @@ describe('a reconnect with CleanSession=0', () => {
     expect(broker.completed).toEqual([publish.msgId]);
   });
 
+  it('does not get a second time what it was given on another gateway meanwhile', () => {
+    const { world, device, broker } = connected();
+    device.subscribe('t', 2);
+    for (const text of ['one', 'two', 'three']) broker.deliver('a', 't', text, 2);
+    device.hear();
+    broker.lose('a'); // taken over
+    device.hear();
+    broker.finish('a');
+    expect(types(device.connect(keep))).toEqual([PacketType.ConnAck]);
+    broker.deliver('a', 't', 'four', 2);
+    expect(payloadsOf([device.hearOne(PacketType.Publish)])).toEqual(['four']);
+    expect(world.gateway.gauges()).toMatchObject({ bufferedMessages: 1 });
+  });
+
   it('keeps its topic ids', () => {
     const { world, device, broker } = connected();
     const id = device.subscribe('t');

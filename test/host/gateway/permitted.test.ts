@@ -82,7 +82,7 @@ describe('a client with permissions', () => {
     device.subscribe('secret', 2);
     world.configure({ permissions });
     world.restart();
-    world.pass(100);
+    device.ping().hearOne(PacketType.PingResp);
     for (const qos of [0, 1, 2] as const) world.broker.deliver('a', 'secret', 'x', qos);
     expect(device.hear()).toEqual([]);
     expect(world.gateway.counters.droppedDenied).toBe(3);

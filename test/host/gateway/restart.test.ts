@@ -16,11 +16,7 @@ beforeEach(() => {
 
 const keys = () => [...store.entries()].map(([key]) => key);
 
-/** The restored sessions are opened one after another. */
-function restart(): void {
-  world.restart();
-  world.pass(100);
-}
+const restart = () => world.restart();
 
 describe('after a restart', () => {
   it('a connected client goes on as if nothing had happened: its topic ids, and its subscriptions', () => {
@@ -39,9 +35,8 @@ describe('after a restart', () => {
     const device = world.device('a').connected(kept);
     const id = device.register('up');
     world.broker.holdsConnect = true;
-    world.restart();
+    restart();
     device.publish(normal(id), 'x', 1);
-    world.pass(100);
     expect(device.hear()).toEqual([]);
     world.broker.connect();
     device.hearOne(PacketType.PubAck);
@@ -54,6 +49,7 @@ describe('after a restart', () => {
     const register = device.hearOne(PacketType.Register);
     device.say({ ...register, type: PacketType.RegAck, returnCode: ReturnCode.Accepted }).hear();
     restart();
+    device.ping().hearOne(PacketType.PingResp);
     world.broker.deliver('a', 'some/topic', 'y', 0);
     expect(device.hearOne(PacketType.Publish)).toMatchObject({ topic: normal(register.topicId) });
   });
@@ -84,6 +80,7 @@ describe('after a restart', () => {
     device.say({ type: PacketType.WillTopic, will }, { type: PacketType.WillMsg, message: new Uint8Array([1, 255]) });
     device.sleep(60);
     restart();
+    device.ping('a').hearOne(PacketType.PingResp); // which hands the will over again
     world.broker.wills.length = 0;
     world.pass(100_000);
     expect(world.broker.wills).toEqual([{ ...will, payload: new Uint8Array([1, 255]) }]);
@@ -129,10 +126,21 @@ describe('after a restart', () => {
     expect(device.hear()).toEqual([]);
   });
 
-  it('where the broker does not come back in time, clients are told by DISCONNECT', () => {
+  it('a client that is not heard is left where it is: it may be on another gateway by now', () => {
+    const device = world.device('a').connected(kept);
+    const opened = world.broker.opened.length;
+    restart();
+    world.pass(3_600_000);
+    expect(world.broker.opened).toHaveLength(opened);
+    expect(device.hear()).toEqual([]);
+    expect(world.gateway.gauges()).toMatchObject({ active: 0, offline: 1 });
+  });
+
+  it('where the broker does not answer in time, the client is told by DISCONNECT', () => {
     const device = world.device('a').connected(kept);
     world.broker.holdsConnect = true;
     restart();
+    device.ping().hearOne(PacketType.PingResp);
     world.pass(31_000);
     device.hearOne(PacketType.Disconnect);
   });

@@ -191,6 +191,11 @@ export class FakeBroker implements Upstream {
     }
   }
 
+  /** The client has everything, on another gateway. */
+  finish(clientId: string): void {
+    this.kept.set(clientId, []);
+  }
+
   unacknowledged(clientId: string): string[] {
     const kept = (this.kept.get(clientId) ?? []).filter(({ released }) => !released);
     return kept.map(({ message }) => text(message.payload));
