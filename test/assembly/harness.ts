@@ -12,6 +12,13 @@ export const T_RETRY = 10_000;
 export const N_RETRY = 5;
 export const T_WAIT = 301_000;
 export const LATE = 5_000;
+export const T_SEARCHGW = 5_000;
+export const T_GWINFO = 5_000;
+
+/** Addresses as on UDP: IPv4 and port. */
+export const GATEWAY_A = Uint8Array.of(10, 0, 0, 1, 7, 92);
+export const GATEWAY_B = Uint8Array.of(10, 0, 0, 2, 7, 92);
+export const GATEWAY_C = Uint8Array.of(10, 0, 0, 3, 7, 92);
 
 /** What `link()` returns. */
 export const Link = {
@@ -289,11 +296,16 @@ export const CLIENT = { events: 51, lastMsgId: 54 } as const;
 // Packets of a gateway.
 
 export const connAck = (returnCode = 0): Packet => ({ type: PacketType.ConnAck, returnCode });
+export const advertise = (gwId: number, duration: number): Packet => ({ type: PacketType.Advertise, gwId, duration });
+export const searchGw = (radius: number): Packet => ({ type: PacketType.SearchGw, radius });
+export const gwInfo = (gwId: number, gwAdd = new Uint8Array()): Packet => ({ type: PacketType.GwInfo, gwId, gwAdd });
 export const disconnect = (): Packet => ({ type: PacketType.Disconnect, duration: undefined });
 export const pingReq = (): Packet => ({ type: PacketType.PingReq, clientId: '' });
 export const pingResp = (): Packet => ({ type: PacketType.PingResp });
 export const willTopicReq = (): Packet => ({ type: PacketType.WillTopicReq });
 export const willMsgReq = (): Packet => ({ type: PacketType.WillMsgReq });
+export const willTopicResp = (returnCode = 0): Packet => ({ type: PacketType.WillTopicResp, returnCode });
+export const willMsgResp = (returnCode = 0): Packet => ({ type: PacketType.WillMsgResp, returnCode });
 export const register = (topicId: number, msgId: number, topicName: string): Packet => ({
   type: PacketType.Register,
   topicId,
