@@ -7,8 +7,19 @@ import type { GatewayConfig } from '../gateway/index.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 
+/** How to reach another broker; what the command line says goes before it. */
+export interface UpstreamFileConfig {
+  /** As `--upstream`: here a password is seen by nobody who lists processes. */
+  readonly urls?: readonly string[];
+  /** 4 (MQTT 3.1.1) or 5; default 4. */
+  readonly protocolVersion?: 4 | 5;
+  /** 0 (none) to 65,535; default 60. */
+  readonly keepAliveS?: number;
+}
+
 export interface BrokerFileConfig {
   readonly gateway?: Partial<GatewayConfig>;
+  readonly upstream?: UpstreamFileConfig;
 }
 
 const whole = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum });
@@ -43,7 +54,18 @@ const SCHEMA = {
         sessionsMax: whole(1, 2 ** 20),
         dialogsMax: whole(1, 65_535),
         upstreamTimeoutMs: whole(1, 600_000),
+        upstreamRetryMs: whole(1, 600_000),
+        upstreamRetryMsMax: whole(1, 600_000),
         connectionlessClientId: { type: 'string', minLength: 1, maxLength: 65_535 },
+      },
+      additionalProperties: false,
+    },
+    upstream: {
+      type: 'object',
+      properties: {
+        urls: { type: 'array', minItems: 1, items: { type: 'string' } },
+        protocolVersion: { enum: [4, 5] },
+        keepAliveS: whole(0, 65_535),
       },
       additionalProperties: false,
     },

@@ -1,90 +1,138 @@
-// thimble broker: the MQTT broker and the MQTT-SN gateway on real sockets.
+// thimble broker: the MQTT-SN gateway on real sockets, and what stands behind it.
 import { randomBytes } from 'node:crypto';
-import { Broker } from '../broker/broker.js';
-import { BrokerUpstream } from '../broker/upstream.js';
 import { Xoshiro128 } from '../core/random.js';
+import { gatewayConfig } from '../gateway/index.js';
+import { gatewayMetrics } from '../metrics/gateway.js';
+import { renderMetrics } from '../metrics/text.js';
 import { monotonicNow } from '../net/clock.js';
-import { listenTcp } from '../net/tcp.js';
-import { openUdpGateway, parseAddress, type Tap } from '../net/udp.js';
+import { listenMetrics, METRICS_PATH } from '../net/http.js';
+import { processMetrics } from '../net/process-metrics.js';
+import { formatAddress, openUdpGateway, parseAddress, type Tap, type UdpGateway } from '../net/udp.js';
 import type { Log } from '../ports.js';
+import { openDiskStore } from '../store/disk-store.js';
+import { checkBroadcast, portOf } from './addresses.js';
 import { readBrokerConfig } from './broker-config.js';
+import {
+  type Behind,
+  otherBroker,
+  ownBroker,
+  type UpstreamCommandOptions,
+  upstreamOptions,
+} from './broker-upstream.js';
 import { CaptureFile } from './capture.js';
+import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
-import { print, printJson } from './output.js';
+import { print, printError, printJson } from './output.js';
 import { untilStopped } from './stop.js';
 
-export interface BrokerCommandOptions {
+export interface BrokerCommandOptions extends UpstreamCommandOptions {
   readonly host: string;
-  readonly mqtt: string;
+  readonly mqtt?: string;
   readonly sn: string;
   readonly broadcast?: string;
+  readonly metrics?: string;
   readonly config?: string;
+  readonly store?: string;
   readonly pcap?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
 
-const PORT_MAX = 65_535;
+const MQTT_PORT_DEFAULT = '1883';
 
 export async function runBroker(options: BrokerCommandOptions): Promise<void> {
+  const closers = new Closers();
+  try {
+    await serve(options, closers);
+  } finally {
+    await closers.close();
+  }
+}
+
+async function serve(options: BrokerCommandOptions, closers: Closers): Promise<void> {
+  const { host } = options;
   const config = options.config === undefined ? {} : readBrokerConfig(options.config);
-  const mqtt = portOf('--mqtt', options.mqtt);
+  const reach = upstreamOptions(options, config.upstream);
+  if (reach !== undefined && options.mqtt !== undefined) {
+    throw new UsageError('ERR_USAGE_UPSTREAM', '--mqtt: with another broker there is none of our own to listen');
+  }
+  const mqtt = portOf('--mqtt', options.mqtt ?? MQTT_PORT_DEFAULT);
   const sn = portOf('--sn', options.sn);
+  const metricsPort = options.metrics === undefined ? undefined : portOf('--metrics', options.metrics);
   checkBroadcast(options.broadcast);
   const log = options.verbose === true ? logToStderr : undefined;
   const random = new Xoshiro128(randomBytes(4).readUInt32LE());
-  const broker = new Broker({}, { random, ...(log && { log }) });
-  // What can fail comes before what listens: an open listener would keep the process from ending.
+  const around = { random, ...(log && { log }) };
+
+  // What can fail comes before what listens; the end goes the other way round.
+  const store = options.store === undefined ? undefined : await openDiskStore(options.store, { log: log ?? warnOnly });
+  closers.add(() => store?.close());
   const capture = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
-  const tcp = await listenTcp(broker, { host: options.host, port: mqtt, ...(log && { log }) });
-  let local = '';
-  const tap: Tap = (direction, address, bytes, epochMicros) =>
-    direction === 'in'
-      ? capture?.add(address, local, bytes, epochMicros)
-      : capture?.add(local, address, bytes, epochMicros);
+  closers.add(() => capture?.close());
+  const aggregateAs = options.aggregate === true ? gatewayConfig(config.gateway).connectionlessClientId : undefined;
+  const behind =
+    reach === undefined
+      ? await ownBroker(host, mqtt, around)
+      : otherBroker(reach, { ...around, ...(aggregateAs && { aggregateAs }), ...(store && { store }) });
+  closers.add(() => behind.close());
   const udp = await openUdpGateway({
-    host: options.host,
+    host,
     port: sn,
     ...(config.gateway && { config: config.gateway }),
     ...(options.broadcast !== undefined && { broadcast: options.broadcast }),
-    upstream: new BrokerUpstream(broker),
+    upstream: behind.upstream,
+    ...(store && { store }),
     clock: monotonicNow,
     ...(log && { log }),
-    ...(capture && { tap }),
-  }).catch(async (error: unknown) => {
-    await tcp.close();
-    throw error;
+    ...(capture && { tap: tapInto(capture, () => udp.address) }),
   });
-  local = udp.address;
+  closers.add(() => udp.close());
+  const metrics = metricsPort === undefined ? undefined : await serveMetrics(host, metricsPort, udp, behind, log);
+  closers.add(() => metrics?.close());
+
   const stopped = untilStopped(); // before the announcement: who reads it may already ask for the end
-  announce(tcp.port, parseAddress(udp.address)!.port, options);
+  if (options.upstreamInsecure === true) printError('--upstream-insecure: whoever answers is taken for the broker');
+  announce(options, behind, parseAddress(udp.address)!.port, metrics?.port);
   await stopped;
-  await udp.close();
-  await tcp.close();
-  capture?.close();
 }
 
-function checkBroadcast(address: string | undefined): void {
-  if (address === undefined || (parseAddress(address)?.port ?? 0) > 0) return;
-  throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: IP:PORT, such as 192.168.1.255:1884`);
+function tapInto(capture: CaptureFile, local: () => string): Tap {
+  return (direction, address, bytes, epochMicros) =>
+    direction === 'in'
+      ? capture.add(address, local(), bytes, epochMicros)
+      : capture.add(local(), address, bytes, epochMicros);
 }
 
-function portOf(option: string, text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
-  throw new UsageError('ERR_USAGE_PORT', `${option} ${text}: a port from 0 (any free one) to ${PORT_MAX}`);
+function serveMetrics(host: string, port: number, udp: UdpGateway, behind: Behind, log: Log | undefined) {
+  const collect = (): string =>
+    renderMetrics([...gatewayMetrics(udp.gateway), ...behind.metrics(), ...processMetrics()]);
+  return listenMetrics({ host, port, collect, ...(log && { log }) });
 }
 
-function announce(mqtt: number, sn: number, options: BrokerCommandOptions): void {
+function announce(options: BrokerCommandOptions, behind: Behind, sn: number, metrics: number | undefined): void {
+  const { host, store } = options;
+  const { mqtt, brokers } = behind;
   if (options.json === true) {
-    printJson({ mqtt, sn, host: options.host });
+    printJson({ mqtt, sn, host, metrics, upstream: brokers, store }); // without what there is not
     return;
   }
-  print(
-    `MQTT 3.1.1 on ${options.host}, TCP port ${mqtt}\nMQTT-SN 1.2 on ${options.host}, UDP port ${sn}\nCtrl-C stops both`,
-  );
+  const manner = options.aggregate === true ? 'one connection for all clients' : 'one connection for each client';
+  const lines = [
+    mqtt === undefined ? undefined : `MQTT 3.1.1 on ${host}, TCP port ${mqtt}`,
+    `MQTT-SN 1.2 on ${host}, UDP port ${sn}`,
+    brokers && `The broker is ${brokers.join(' or ')}, ${manner}`,
+    metrics === undefined ? undefined : `Metrics at http://${formatAddress(host, metrics)}${METRICS_PATH}`,
+    store && `Sessions are kept in ${store}`,
+    'Ctrl-C stops all of it',
+  ];
+  print(lines.filter((line) => line !== undefined).join('\n'));
 }
 
 const logToStderr: Log = (level, event, fields) => {
   process.stderr.write(`${new Date().toISOString()} ${level} ${event} ${JSON.stringify(fields ?? {})}\n`);
+};
+
+/** What has to be known without --verbose too: what became of the store. */
+const warnOnly: Log = (level, event, fields) => {
+  if (level === 'warn' || level === 'error') logToStderr(level, event, fields);
 };

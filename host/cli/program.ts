@@ -46,16 +46,32 @@ function createProgram(): Command {
 
   program
     .command('broker')
-    .description('run the MQTT broker and the MQTT-SN gateway on real sockets')
+    .description('run the MQTT-SN gateway on real sockets, before an MQTT broker of our own or any other')
+    .optionsGroup('Where it listens:')
     .option('--host <address>', 'address or name to listen on; 0.0.0.0 for every interface', '127.0.0.1')
-    .option('--mqtt <port>', 'TCP port of MQTT 3.1.1, 0 for any free one', '1883')
+    .option('--mqtt <port>', 'TCP port of our own MQTT 3.1.1 broker, 0 for any free one; default: 1883')
     .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
     .option('--broadcast <ip:port>', 'broadcast address or multicast group for ADVERTISE and GWINFO; default: none')
-    .option('--config <file>', 'JSON with predefined topics, timers and limits, see docs/CLI.md')
+    .option('--metrics <port>', 'TCP port where Prometheus reads /metrics, 0 for any free one; default: none')
+    .optionsGroup('Another broker instead of our own:')
+    .option('--upstream <url>', 'mqtt://, mqtts://, ws:// or wss://; repeatable: nodes of one cluster', collect)
+    .option('--upstream-ca <file>', "PEM of who signs the broker's certificate; default: the system's authorities")
+    .option('--upstream-cert <file>', "PEM of the gateway's own certificate, with --upstream-key; default: none")
+    .option('--upstream-key <file>', 'PEM of its key, without a passphrase')
+    .option('--upstream-insecure', 'take any certificate of the broker: only for trying things out; default: off')
+    .option('--aggregate', 'one MQTT connection for all clients; default: one for each')
+    .optionsGroup('What it knows and keeps:')
+    .option('--config <file>', 'JSON with predefined topics, permissions, timers and limits, see docs/CLI.md')
+    .option('--store <folder>', 'where sessions outlive the process; made if missing; default: nowhere')
+    .optionsGroup('What it says:')
     .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
     .option('--verbose', 'log what happens to stderr')
     .option('--json', 'print where it listens as one JSON line')
-    .addHelpText('after', '\nExample:\n  thimble broker --mqtt 0 --sn 0 --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thimble broker --mqtt 0 --sn 0 --json' +
+        '\n  thimble broker --upstream mqtts://broker.example:8883 --store /var/lib/thimble --metrics 9464',
+    )
     .action(async (options) => (await import('./broker.js')).runBroker(options));
 
   program
@@ -63,6 +79,7 @@ function createProgram(): Command {
     .description('run an application against a gateway over UDP')
     .argument('<APP>', 'a file, a module (.wasm), or the name of an example')
     .option('--gateway <host:port>', 'where the MQTT-SN gateway is', '127.0.0.1:1884')
+    .option('--broadcast <ip:port>', 'where ADVERTISE and GWINFO are heard, and SEARCHGW goes; default: nowhere')
     .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
     .option('--for <seconds>', 'stop after so long; default: run until Ctrl-C')
     .option('--verbose', 'a line on stderr for every datagram')

@@ -86,13 +86,13 @@ function listening(server: Server, { host, port }: TcpOptions): Promise<void> {
   });
 }
 
-/** Calls the broker when something is due. For any adapter: `wake` after each call that may have set a deadline. */
+/** Calls a broker, or another core, when something is due. For any adapter: `wake` after each call that may have set a deadline. */
 export class BrokerTimer {
   private handle: NodeJS.Timeout | undefined;
   private armedFor: Millis = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: Pick<Broker, 'nextDue' | 'poll'>,
     private readonly clock: () => Millis,
   ) {}
 

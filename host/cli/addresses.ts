@@ -1,0 +1,18 @@
+// Ports and addresses that options take.
+import { parseAddress } from '../net/udp.js';
+import { UsageError } from './failure.js';
+
+const PORT_MAX = 65_535;
+
+/** A port to listen at. Throws ERR_USAGE_PORT. */
+export function portOf(option: string, text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= PORT_MAX) return port;
+  throw new UsageError('ERR_USAGE_PORT', `${option} ${text}: a port from 0 (any free one) to ${PORT_MAX}`);
+}
+
+/** A broadcast address or multicast group, where one is given. Throws ERR_USAGE_BROADCAST. */
+export function checkBroadcast(address: string | undefined): void {
+  if (address === undefined || (parseAddress(address)?.port ?? 0) > 0) return;
+  throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: IP:PORT, such as 192.168.1.255:1884`);
+}
