@@ -5,6 +5,7 @@
 // full; then the newest is dropped, so that what arrives is a prefix without gaps. QoS 0 waits only for a client that is
 // connected and reads too slowly, in its own queue, is dropped first when room is needed, oldest first, and never
 // outlives the connection.
+import { SmallMap, SmallSet } from '../core/small-map.js';
 import type { Counters } from './counters.js';
 import { Fifo } from './fifo.js';
 import { type AckPacket, PACKET_ID_MAX, type PublishPacket, publishPacket } from './packets.js';
@@ -29,9 +30,9 @@ const bytesOf = (packet: PublishPacket): number => packet.topic.length + packet.
 
 export class Outbound {
   /** Sent, and owed PUBACK or PUBREC, in the order of sending. */
-  private readonly window = new Map<number, PublishPacket>();
+  private readonly window = new SmallMap<number, PublishPacket>();
   /** PUBREL sent, and owed PUBCOMP, in the order of the PUBRECs [MQTT-4.6.0-4]. */
-  private readonly released = new Set<number>();
+  private readonly released = new SmallSet<number>();
   private readonly waiting = new Fifo<PublishPacket>();
   private readonly waitingQos0 = new Fifo<PublishPacket>();
   private waitingBytes = 0;
@@ -119,7 +120,7 @@ export class Outbound {
    */
   resume(): (AckPacket | PublishPacket)[] {
     const again: (AckPacket | PublishPacket)[] = [];
-    for (const messageId of this.released) again.push({ cmd: 'pubrel', messageId });
+    for (const messageId of this.released.keys()) again.push({ cmd: 'pubrel', messageId });
     for (const [id, packet] of this.window) {
       // A copy, since whoever sent the first may still hold it. Setting an existing key keeps its place.
       const repeated = publishPacket(packet, packet.qos, packet.retain, id, true);

@@ -1,5 +1,6 @@
 // What the broker remembers of one client, connected or not: section 4.1, session state.
 
+import { SmallMap, SmallSet } from '../core/small-map.js';
 import type { Subscriber } from '../core/subscriptions.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Message, Millis, Qos } from '../ports.js';
@@ -22,10 +23,10 @@ export interface Due {
 export class Session implements Subscriber {
   matchMark = 0;
   matchQos: Qos = 0;
-  readonly subscriptions = new Map<string, Qos>();
+  readonly subscriptions = new SmallMap<string, Qos>();
   readonly outbound: Outbound;
   /** QoS 2 messages from the client that are published and owed a PUBREL; a PUBLISH of these is a repetition. */
-  readonly received = new Set<number>();
+  readonly received = new SmallSet<number>();
   wire: Wire | undefined;
   expiry: Timer<Due> | undefined;
 

@@ -8,6 +8,7 @@
 // owner may call any session from inside any event. It must only expect events before its own call returns. After `close` or `abort` an owner
 // hears nothing more of that session, not even the outcome of a request. Topics and filters must be valid: the broker
 // closes the connection of a client whose are not.
+import { SmallMap } from '../core/small-map.js';
 import type {
   Message,
   Millis,
@@ -101,11 +102,11 @@ class ClientSession implements UpstreamSession {
   private connection: Connection | undefined;
   private lastRequestId = 0;
   /** SUBSCRIBE and UNSUBSCRIBE. Their answers are told apart from those of PUBLISH by their type. */
-  private readonly requests = new Map<number, Settle>();
-  private readonly publishing = new Map<PacketId, PublishDone>();
-  private readonly releasing = new Map<PacketId, Done>();
+  private readonly requests = new SmallMap<number, Settle>();
+  private readonly publishing = new SmallMap<PacketId, PublishDone>();
+  private readonly releasing = new SmallMap<PacketId, Done>();
   /** What the broker has sent here and the owner has not acknowledged. */
-  private readonly unacknowledged = new Map<PacketId, Qos>();
+  private readonly unacknowledged = new SmallMap<PacketId, Qos>();
   private refusal: ConnackCode | undefined;
 
   constructor(

@@ -1,6 +1,7 @@
 // One client as the gateway remembers it. What it may do next depends on `state`; everything else here outlives a
 // disconnection if the client asked for that (CleanSession=0).
 import { TopicType } from '../../assembly/protocol/index.js';
+import { SmallMap, SmallSet } from '../core/small-map.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Message, Millis, PacketId, Qos } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
@@ -88,12 +89,12 @@ export class ClientSession implements DeliveryOwner {
 
   will: Message | undefined;
   readonly topics: TopicTable;
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new SmallMap<string, Subscription>();
   readonly delivery: Delivery;
 
   /** QoS 1 PUBLISHes that the broker has not taken yet, by MsgId. */
-  readonly pendingQos1 = new Set<number>();
-  readonly qos2 = new Map<number, InboundQos2>();
+  readonly pendingQos1 = new SmallSet<number>();
+  readonly qos2 = new SmallMap<number, InboundQos2>();
   readonly recent: RecentRequests;
 
   link: UpstreamLink | undefined;
@@ -109,7 +110,7 @@ export class ClientSession implements DeliveryOwner {
     readonly clientId: string,
     private readonly events: SessionEvents,
   ) {
-    this.topics = new TopicTable(core.config.topicsMax);
+    this.topics = new TopicTable(core.config.topicsMax, core.random);
     this.recent = new RecentRequests(core.config.recentMax, core.config.lateDuplicateMs);
     this.delivery = new Delivery(core, this);
   }
