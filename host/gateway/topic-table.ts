@@ -1,6 +1,11 @@
 // One client's registered topics. Ids of type "normal" only: predefined and short ones are other topics, whatever their
 // number (5.3.4). The table lives as long as the session (7.3).
 import { TOPIC_ID_NONE, TOPIC_ID_RESERVED } from '../../assembly/protocol/index.js';
+import { between } from '../core/random.js';
+import type { Random } from '../ports.js';
+
+const TOPIC_ID_MIN = TOPIC_ID_NONE + 1;
+const TOPIC_ID_MAX = TOPIC_ID_RESERVED - 1;
 
 export interface RegisteredTopic {
   readonly id: number;
@@ -16,10 +21,18 @@ interface Topic extends RegisteredTopic {
 export class TopicTable {
   private readonly byName = new Map<string, Topic>();
   private readonly byId = new Map<number, Topic>();
-  private nextId = TOPIC_ID_NONE + 1;
+  private firstId: number;
 
-  /** `topicsMax` from 1 to 65,534. */
-  constructor(private readonly topicsMax: number) {}
+  /**
+   * `topicsMax` from 1 to 65,534. Ids begin anywhere: a client that does not know that this gateway has forgotten it must
+   * hear of its old ids that they mean nothing, rather than have them mean something else.
+   */
+  constructor(
+    private readonly topicsMax: number,
+    random: Random,
+  ) {
+    this.firstId = between(random, TOPIC_ID_MIN, TOPIC_ID_MAX);
+  }
 
   get size(): number {
     return this.byId.size;
@@ -29,16 +42,18 @@ export class TopicTable {
     return this.byId.values();
   }
 
-  /** Takes over a table from before a restart. */
+  /** Takes over a table from before a restart, in its order. */
   restore(topics: Iterable<RegisteredTopic>): void {
     for (const { id, name, known } of topics) {
+      if (this.size === 0) this.firstId = id;
       this.add({ id, name, known });
-      this.nextId = Math.max(this.nextId, id + 1);
     }
   }
 
+  /** The name that the client means by `id`; undefined where it was not told, or has not confirmed it. */
   nameOf(id: number): string | undefined {
-    return this.byId.get(id)?.name;
+    const topic = this.byId.get(id);
+    return topic?.known ? topic.name : undefined;
   }
 
   /** The id of `name` if the client knows it. */
@@ -51,8 +66,9 @@ export class TopicTable {
   assign(name: string): number | undefined {
     const topic = this.byName.get(name);
     if (topic !== undefined) return topic.id;
-    if (this.nextId === TOPIC_ID_RESERVED || this.byId.size >= this.topicsMax) return undefined;
-    const id = this.nextId++;
+    if (this.size >= this.topicsMax) return undefined;
+    // Ids are never given back, so the next one is as far from the first as there are topics.
+    const id = TOPIC_ID_MIN + ((this.firstId - TOPIC_ID_MIN + this.size) % TOPIC_ID_MAX);
     this.add({ id, name, known: false });
     return id;
   }

@@ -21,16 +21,40 @@ describe('REGISTER', () => {
     const device = world.device('a').connected();
     const ids = Array.from({ length: 1_000 }, (_, i) => device.register(`t/${i}`));
     expect(new Set(ids).size).toBe(1_000);
-    expect(Math.min(...ids)).toBe(1);
+    expect(Math.min(...ids)).toBeGreaterThan(0);
+    expect(Math.max(...ids)).toBeLessThan(0xffff);
     expect(device.register('t/7')).toBe(ids[7]);
+  });
+
+  it('gives all 65,534 ids, past the last one too, and then no more', () => {
+    const world = new World();
+    const device = world.device('a').connected();
+    const ids = new Set<number>();
+    for (let i = 0; i < 65_534; i++) ids.add(device.register(`${i}`));
+    expect(ids.size).toBe(65_534);
+    expect([ids.has(0), ids.has(0xffff)]).toEqual([false, false]);
+    device.say({ type: PacketType.Register, topicId: 0, msgId: 5, topicName: 'one more' });
+    expect(device.hearOne(PacketType.RegAck).returnCode).toBe(ReturnCode.Congestion);
+  });
+
+  it('begins with another id for each session, so that ids from before a restart mean nothing', () => {
+    const world = new World();
+    const device = world.device('a').connected({ cleanSession: false });
+    const before = device.register('t');
+    world.restart();
+    world.device('b').connected();
+    device.connected({ cleanSession: false });
+    expect(device.register('u')).not.toBe(before);
+    device.publish(normal(before), 'x', 1);
+    expect(device.hearOne(PacketType.PubAck).returnCode).toBe(ReturnCode.InvalidTopicId);
   });
 
   it('echoes the MsgId', () => {
     const world = new World();
     const device = world.device('a').connected();
     device.say({ type: PacketType.Register, topicId: 0, msgId: 0xbeef, topicName: 'x/y' });
-    const accepted = { type: PacketType.RegAck, topicId: 1, msgId: 0xbeef, returnCode: 0 };
-    expect(device.hearOne(PacketType.RegAck)).toEqual(accepted);
+    const accepted = { type: PacketType.RegAck, msgId: 0xbeef, returnCode: 0 };
+    expect(device.hearOne(PacketType.RegAck)).toMatchObject(accepted);
   });
 
   it('refuses names that nobody can publish to', () => {
@@ -53,14 +77,26 @@ describe('REGISTER', () => {
 
 describe('PUBLISH to the broker', () => {
   it('goes by normal, predefined and short topics, which are different topics', () => {
-    const world = new World({ predefined: { '*': { 1: 'everybody/1', 2: 'everybody/2' }, a: { 2: 'own/2' } } });
+    const id = new World().device('a').connected().register('registered');
+    const world = new World({ predefined: { '*': { [id]: 'everybody', 2: 'everybody/2' }, a: { 2: 'own/2' } } });
     const device = world.device('a').connected();
-    const id = device.register('registered/1');
-    expect(id).toBe(1);
-    for (const topic of [normal(1), predefined(1), predefined(2), short('ab'), short('é')]) device.publish(topic, 'x');
+    expect(device.register('registered')).toBe(id);
+    for (const topic of [normal(id), predefined(id), predefined(2), short('ab'), short('é')])
+      device.publish(topic, 'x');
     const topics = world.broker.published.map(({ topic }) => topic);
-    expect(topics).toEqual(['registered/1', 'everybody/1', 'own/2', 'ab', 'é']);
+    expect(topics).toEqual(['registered', 'everybody', 'own/2', 'ab', 'é']);
     expect(device.hear()).toEqual([]);
+  });
+
+  it('is refused with 0x02 when the client has not confirmed the id: it may mean another topic by it', () => {
+    const world = new World();
+    const device = world.device('a').connected();
+    device.subscribe('#');
+    world.broker.deliver('a', 'some/topic', 'x');
+    const { topicId } = device.hearOne(PacketType.Register);
+    device.publish(normal(topicId), 'x', 1);
+    expect(device.hearOne(PacketType.PubAck).returnCode).toBe(ReturnCode.InvalidTopicId);
+    expect(world.broker.published).toEqual([]);
   });
 
   it('is refused with 0x02 at any QoS when the topic id means nothing', () => {
@@ -229,7 +265,7 @@ describe('SUBSCRIBE', () => {
     const world = new World();
     const device = world.device('a').connected();
     const id = device.register('t/2');
-    expect(device.subscribe('t/1')).toBe(2);
+    expect(device.subscribe('t/1')).toBe(id + 1);
     expect(device.subscribe('t/2')).toBe(id);
     expect(device.subscribe('t/+')).toBe(0);
     expect(device.subscribe('#')).toBe(0);
