@@ -45,6 +45,8 @@ export interface Incoming {
   readonly digest: number;
   /** The client whose it is; undefined for one that nobody waits for any more, and for wills. */
   client: VirtualClient | undefined;
+  /** The client's own identifier. */
+  readonly as: PacketId;
   /** A will that the broker does not have yet: the repetition is ours. */
   will: Message | undefined;
   /** The broker has it (PUBREC). */

@@ -4,16 +4,13 @@
 export class Events {
   private depth = 0;
   private queue: (() => void)[] = [];
+  private told = 0;
 
   /** Makes one step; what it tells is heard when the outermost step is done. */
   step<T>(work: () => T): T {
-    this.depth++;
-    try {
-      return work();
-    } finally {
-      this.depth--;
-      if (this.depth === 0) this.drain();
-    }
+    const result = this.deeper(work);
+    if (this.depth === 0) this.deeper(() => this.drain());
+    return result;
   }
 
   /** Only inside a step. */
@@ -21,16 +18,19 @@ export class Events {
     this.queue.push(event);
   }
 
-  private drain(): void {
-    while (this.queue.length > 0) {
-      const events = this.queue;
-      this.queue = [];
-      this.depth++;
-      try {
-        for (const event of events) event();
-      } finally {
-        this.depth--;
-      }
+  private deeper<T>(work: () => T): T {
+    this.depth++;
+    try {
+      return work();
+    } finally {
+      this.depth--;
     }
+  }
+
+  /** An event that throws has been told; those behind it wait for the next step. */
+  private drain(): void {
+    while (this.told < this.queue.length) this.queue[this.told++]!();
+    this.queue = [];
+    this.told = 0;
   }
 }

@@ -10,7 +10,7 @@
 //
 // When all 65,535 identifiers are in use a PUBLISH is 'lost', not 'refused': the client should repeat it.
 import { between } from '../core/random.js';
-import type { Message, Millis, PacketId, PublishOutcome, Random } from '../ports.js';
+import type { Message, Millis, PacketId, PublishOutcome, Qos, Random } from '../ports.js';
 import type { Hub, Incoming, VirtualClient } from './aggregating-client.js';
 import { digestOf, lowerOf, PACKET_ID_MAX } from './aggregating-client.js';
 import { storedMessage } from './aggregating-journal.js';
@@ -35,13 +35,12 @@ export class Publishes {
 
   /** A QoS 2 PUBLISH of an earlier process. `client` undefined: nobody waits. */
   restore(id: PacketId, digest: number, client: VirtualClient | undefined, as: PacketId): void {
-    const publish = this.hold(id, 2, digest, client);
-    client?.incoming.set(as, publish);
+    this.hold(id, 2, digest, client, as);
   }
 
   /** A will that an earlier process began to publish. */
   restoreWill(id: PacketId, will: Message): void {
-    this.hold(id, will.qos, digestOf(will), undefined, will);
+    this.hold(id, will.qos, digestOf(will), undefined, 0, will);
   }
 
   publish(client: VirtualClient, message: Message, as: PacketId, dup: boolean, now: Millis, done: Done): void {
@@ -69,14 +68,14 @@ export class Publishes {
     const id = will.qos === 0 ? undefined : this.nextId();
     if (id !== undefined) {
       this.hub.journal.put('own', id, storedMessage(will));
-      this.send(this.hold(id, will.qos, digestOf(will), undefined, will), will, false, now);
+      this.send(this.hold(id, will.qos, digestOf(will), undefined, 0, will), will, false, now);
     } else if (will.qos === 0) this.hub.link?.publish(will, 0, false, now, () => {});
     else this.hub.warn('will-dropped', { topic: will.topic });
   }
 
   /** Nobody will repeat or release what the client has begun. */
   forget(client: VirtualClient, now: Millis): void {
-    for (const [as, publish] of [...client.incoming]) this.abandon(client, as, publish, now);
+    for (const publish of [...client.incoming.values()]) this.abandon(publish, now);
   }
 
   /** The shared session is back: wills go on, and identifiers that nobody will release are freed. The rest waits for clients. */
@@ -89,9 +88,9 @@ export class Publishes {
 
   /** The shared session is over: what had no answer at QoS 1 is the client's to repeat, as a new message. */
   lost(): void {
-    for (const [id, publish] of [...this.byId]) {
+    for (const publish of [...this.byId.values()]) {
+      publish.done = undefined;
       if (publish.qos === 1 && publish.will === undefined) this.end(publish);
-      else if (this.byId.get(id) === publish) publish.done = undefined;
     }
   }
 
@@ -104,25 +103,32 @@ export class Publishes {
       else if (known.sentOn !== this.hub.link) this.send(known, message, true, now);
       return;
     }
-    if (known !== undefined) this.abandon(client, as, known, now);
+    if (known !== undefined) this.abandon(known, now);
     const id = this.nextId();
     if (id === undefined) {
       done('lost', now);
       return;
     }
-    const publish = this.hold(id, message.qos, digest, client);
-    client.incoming.set(as, publish);
+    const publish = this.hold(id, message.qos, digest, client, as);
     publish.done = done;
     if (message.qos === 2) this.hub.journal.put('in', id, { client: [client.clientId, as], digest });
     this.send(publish, message, false, now);
   }
 
-  private hold(id: PacketId, qos: Incoming['qos'], digest: number, client?: VirtualClient, will?: Message): Incoming {
+  private hold(
+    id: PacketId,
+    qos: Qos,
+    digest: number,
+    client: VirtualClient | undefined,
+    as: PacketId,
+    will?: Message,
+  ): Incoming {
     const publish: Incoming = {
       id,
       qos,
       digest,
       client,
+      as,
       will,
       taken: false,
       sentOn: undefined,
@@ -131,6 +137,7 @@ export class Publishes {
       released: undefined,
     };
     this.byId.set(id, publish);
+    client?.incoming.set(as, publish);
     return publish;
   }
 
@@ -184,8 +191,8 @@ export class Publishes {
     );
   }
 
-  private abandon(client: VirtualClient, as: PacketId, publish: Incoming, now: Millis): void {
-    client.incoming.delete(as);
+  private abandon(publish: Incoming, now: Millis): void {
+    publish.client?.incoming.delete(publish.as);
     publish.client = undefined;
     publish.done = undefined;
     publish.released = undefined;
@@ -198,9 +205,7 @@ export class Publishes {
 
   private end(publish: Incoming): void {
     this.byId.delete(publish.id);
-    if (publish.client !== undefined) {
-      for (const [as, other] of publish.client.incoming) if (other === publish) publish.client.incoming.delete(as);
-    }
+    publish.client?.incoming.delete(publish.as);
     if (publish.will !== undefined) this.hub.journal.delete('own', publish.id);
     else if (publish.qos === 2) this.hub.journal.delete('in', publish.id);
   }
