@@ -4,9 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Packet, parser } from 'mqtt-packet';
 import { findTool, type Tool } from '../tools.js';
-import { HOST, Program, temporaryFolder, until } from './world.js';
+import { HOST, Program, temporaryFolder } from './world.js';
+
+const PATIENCE_MS = 120_000;
+const POLL_MS = 20;
 
 /** Ports that nobody has at the moment. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -25,20 +29,12 @@ async function isListening(port: number): Promise<boolean> {
   });
 }
 
-async function untilListening(what: string, ports: readonly number[]): Promise<void> {
-  for (const port of ports) {
-    let isUp = false;
-    let isAsking = false;
-    await until(`${what} at port ${port}`, () => {
-      if (!isAsking && !isUp) {
-        isAsking = true;
-        void isListening(port).then((is) => {
-          isUp = is;
-          isAsking = false;
-        });
-      }
-      return isUp;
-    });
+/** Waits until `probe` says so, which may take its time and may be asked for long: clusters elect and catch up. */
+export async function untilSo(what: string, probe: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (!(await probe())) {
+    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+    await pause(POLL_MS);
   }
 }
 
@@ -55,7 +51,7 @@ export class Server {
   /** Runs and listens. */
   async start(): Promise<this> {
     this.program = new Program(findTool(this.tool)!, ['-c', this.configFile]);
-    await untilListening(this.tool, this.ports);
+    for (const port of this.ports) await untilSo(`${this.tool} at port ${port}`, () => isListening(port));
     return this;
   }
 

@@ -1,0 +1,140 @@
+// Many devices, one gateway and three nodes of NATS, one of which is killed while everybody publishes: what a publisher was
+// told is taken arrives. Prints how long it took until every device was served again.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { MqttUpstream } from '../../host/net/mqtt-upstream.js';
+import { openUdpGateway, parseAddress, type UdpGateway } from '../../host/net/udp.js';
+import { makeUpstream } from '../host/net/mqtt-upstream-world.js';
+import { describeWithTools } from '../tools.js';
+import { type NatsNode, startNats, untilSo } from './brokers.js';
+import { Application, Ledger, PREDEFINED, Talker } from './talkers.js';
+import { HOST, until } from './world.js';
+
+const DEVICES = 20;
+/** Messages of each device between one death and the next. */
+const ROUND = 50;
+/** How long a node may take to say how it is, ms. */
+const FETCH_MS = 5_000;
+
+interface Stream {
+  readonly name: string;
+  readonly cluster: {
+    readonly leader?: string;
+    readonly replicas?: { readonly current: boolean; readonly offline?: boolean }[];
+  };
+}
+
+/** Where NATS keeps messages of QoS 1, retained ones and sessions. */
+const STREAMS = ['$MQTT_msgs', '$MQTT_rmsgs', '$MQTT_sess'] as const;
+
+/** The streams of the MQTT account as one node sees them; none where it does not answer. */
+async function streamsAt(node: NatsNode): Promise<Stream[]> {
+  try {
+    const answer = await fetch(`http://${HOST}:${node.monitorPort}/jsz?accounts=true&streams=true`, {
+      signal: AbortSignal.timeout(FETCH_MS),
+    });
+    const { account_details = [] } = (await answer.json()) as { account_details?: { stream_detail?: Stream[] }[] };
+    return account_details.flatMap(({ stream_detail = [] }) => stream_detail);
+  } catch {
+    return [];
+  }
+}
+
+describeWithTools(['nats-server'], 'a cluster of three nodes', () => {
+  const ledger = new Ledger();
+  let nodes: NatsNode[];
+  let upstream: MqttUpstream;
+  let listener: MqttUpstream;
+  let gateway: UdpGateway;
+  let application: Application;
+  let talkers: Talker[];
+
+  beforeAll(async () => {
+    nodes = await startNats(3);
+    const urls = nodes.map(({ port }) => `mqtt://${HOST}:${port}`);
+    upstream = makeUpstream(urls);
+    listener = makeUpstream(urls);
+    gateway = await openUdpGateway({
+      upstream,
+      config: { predefined: PREDEFINED, tAdvMs: 0 },
+    });
+    application = new Application(listener, ledger);
+    await application.start();
+    const { port } = parseAddress(gateway.address)!;
+    talkers = Array.from({ length: DEVICES }, (_, i) => new Talker(`device-${i}`, port, ledger));
+  });
+
+  afterAll(async () => {
+    for (const talker of talkers) talker.stop();
+    application.stop();
+    await gateway.close();
+    await Promise.all([upstream.close(), listener.close()]);
+    await Promise.all(nodes.map(({ server }) => server.kill()));
+  });
+
+  const allDone = (): Promise<unknown> => until('all are acknowledged', () => talkers.every(({ isDone }) => isDone));
+
+  /** Every stream has a leader, to whose knowledge every replica has everything. */
+  const whole = (): Promise<void> =>
+    untilSo('the cluster is whole', async () => {
+      const seen = await Promise.all(nodes.map(async (node) => ({ node, streams: await streamsAt(node) })));
+      return STREAMS.every((name) =>
+        seen.some(({ node, streams }) => {
+          const cluster = streams.find((stream) => stream.name === name)?.cluster;
+          if (cluster?.leader !== node.name) return false;
+          return cluster.replicas?.length === 2 && cluster.replicas.every((r) => r.current && r.offline !== true);
+        }),
+      );
+    });
+
+  async function leaderOf(stream: string): Promise<NatsNode> {
+    let leader: NatsNode | undefined;
+    await untilSo('there is a leader', async () => {
+      const [found] = await Promise.all(nodes.map(streamsAt)).then((seen) =>
+        seen.flat().filter(({ name }) => name === stream),
+      );
+      leader = nodes.find(({ name }) => name === found?.cluster.leader);
+      return leader !== undefined;
+    });
+    return leader!;
+  }
+
+  /** Kills a node while everybody publishes; how long the last device waited for its next acknowledgement, ms. */
+  async function killUnderLoad(node: NatsNode): Promise<number> {
+    for (const talker of talkers) talker.talk(ROUND);
+    const halfWay = talkers.map(({ acked }) => acked + ROUND / 2);
+    await until('the load runs', () => talkers.some(({ acked }, i) => acked >= halfWay[i]!));
+    await node.server.kill();
+    const killedMs = performance.now();
+    const before = talkers.map(({ acked }) => acked);
+    // Anew served: not the acknowledgement that was on its way.
+    await until('all are served again', () =>
+      talkers.every(({ acked, isDone }, i) => isDone || acked >= before[i]! + 2),
+    );
+    const lastMs = Math.max(...talkers.map(({ lastAckMs }) => lastAckMs));
+    await allDone();
+    await node.server.start();
+    await whole();
+    return lastMs - killedMs;
+  }
+
+  it('loses nothing that a device was told is taken, whichever node dies', { timeout: 400_000 }, async () => {
+    for (const talker of talkers) talker.talk(ROUND);
+    const startMs = performance.now();
+    await allDone();
+    const perSecond = (DEVICES * ROUND) / ((performance.now() - startMs) / 1_000);
+    await whole();
+    const recoveryMs = { leader: 0, other: 0 };
+    for (const kind of ['other', 'leader'] as const) {
+      const leader = await leaderOf(STREAMS[0]);
+      const node = kind === 'leader' ? leader : nodes.find((other) => other !== leader)!;
+      recoveryMs[kind] = await killUnderLoad(node);
+    }
+    await until('all that was acknowledged has arrived', () => ledger.missing().length === 0);
+    expect(ledger.acknowledged.size).toBe(DEVICES * ROUND * 3);
+    const copies = [...ledger.arrived.values()].reduce((sum, count) => sum + count, 0) - ledger.arrived.size;
+    const { leader, other } = recoveryMs;
+    process.stdout.write(
+      `NATS, three nodes: ${Math.round(perSecond)} messages/s at QoS 1; all ${DEVICES} devices served again after the death of a follower in ${Math.round(other)} ms, of the leader in ${Math.round(leader)} ms; ${ledger.acknowledged.size} acknowledged, 0 lost, ${copies} copies\n`,
+    );
+  });
+});
