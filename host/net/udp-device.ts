@@ -1,14 +1,27 @@
-// A device on a real network: its datagrams go to one gateway over UDP, and time is the machine's.
+// A device on a real network: its datagrams go over UDP to the gateway it was given, and to those it discovers; time is the
+// machine's.
+//
+// The default gateway has a connected socket, since only such a one hears that nobody listens at the other end (ICMP). All
+// other gateways share an open one, and broadcasts arrive at a third, which is bound to their port.
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { PacketType } from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
-import type { Millis } from '../ports.js';
+import type { Address, Millis } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
+import { type Endpoint, fromPeer, toPeer } from './peer-address.js';
+import { isMulticast, parseAddress } from './udp.js';
 
 export interface UdpDeviceOptions {
+  /** Where the device sends while it knows no other gateway. */
   readonly host: string;
   readonly port: number;
+  /**
+   * A broadcast address, or a multicast group that is joined, `ip:port`: the device hears what is sent there, and its
+   * SEARCHGW and GWINFO go there. Default: they go to the default gateway, and nothing else is heard.
+   */
+  readonly broadcast?: Address;
   /** What tells this device from others of its kind: 32 bits. */
   readonly seed: number;
   /** Sees every datagram; `bytes` are valid only during the call. */
@@ -21,25 +34,103 @@ export interface UdpDeviceOptions {
   readonly onEnd?: (error: Error) => void;
 }
 
-/** Connects a socket to the gateway and switches the device on. Rejects where the name does not resolve, or the module traps. */
+/**
+ * Opens the sockets and switches the device on. Rejects where the name does not resolve, the broadcast address cannot be had,
+ * or the module traps.
+ */
 export async function startUdpDevice(module: DeviceModule, options: UdpDeviceOptions): Promise<UdpDevice> {
   const { address, family } = await lookup(options.host);
-  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject);
-    socket.connect(options.port, address, () => {
-      socket.off('error', reject);
-      resolve();
-    });
-  });
-  const device = new UdpDevice(module, socket, options);
+  const sockets = new Sockets(family === 6 ? 'udp6' : 'udp4', { host: address, port: options.port });
+  const device = new UdpDevice(module, sockets, options);
   try {
+    await sockets.open(options.broadcast);
     device.powerOn();
   } catch (error) {
     await device.close();
     throw error;
   }
   return device;
+}
+
+type Hear = (datagram: Uint8Array, from: Uint8Array) => void;
+type Fail = (error: Error) => void;
+
+/** Where a device's datagrams leave and arrive. */
+class Sockets {
+  private readonly home: Uint8Array;
+  private readonly all: Socket[] = [];
+  private readonly toGateway: Socket;
+  private toOthers: Socket | undefined;
+  private everyone: Endpoint | undefined;
+  hear: Hear = () => {};
+  fail: Fail = () => {};
+
+  constructor(
+    private readonly type: 'udp4' | 'udp6',
+    private readonly gateway: Endpoint,
+  ) {
+    this.home = toPeer(gateway);
+    this.toGateway = this.create();
+  }
+
+  async open(broadcast: Address | undefined): Promise<void> {
+    await done(this.toGateway, (ready) => this.toGateway.connect(this.gateway.port, this.gateway.host, ready));
+    if (broadcast === undefined) return;
+    const everyone = parseAddress(broadcast);
+    if (everyone === undefined) throw new Error(`broadcast ${broadcast}: not an address of the form ip:port`);
+    this.everyone = everyone;
+    const fromAll = this.create(true); // others on this machine may listen there, too
+    await done(fromAll, (ready) => fromAll.bind({ port: everyone.port }, ready));
+    const toAll = this.others();
+    await done(toAll, (ready) => toAll.bind(0, ready));
+    if (isMulticast(everyone.host)) fromAll.addMembership(everyone.host);
+    else toAll.setBroadcast(true);
+  }
+
+  send(datagram: Uint8Array, to: Uint8Array): void {
+    const sent = (error: Error | null): void => {
+      if (error !== null) this.fail(error);
+    };
+    const other = to.length > 0 ? fromPeer(to) : isForEveryone(datagram) ? this.everyone : undefined;
+    if (other === undefined || Buffer.compare(to, this.home) === 0) this.toGateway.send(datagram, sent);
+    else this.others().send(datagram, other.port, other.host, sent);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.all.splice(0).map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
+    );
+  }
+
+  private others(): Socket {
+    this.toOthers ??= this.create();
+    return this.toOthers;
+  }
+
+  private create(reuseAddr = false): Socket {
+    const socket = createSocket({ type: this.type, reuseAddr });
+    this.all.push(socket);
+    socket.on('message', (datagram, { address, port }) => this.hear(datagram, toPeer({ host: address, port })));
+    socket.on('error', (error) => this.fail(error));
+    return socket;
+  }
+}
+
+/** Calls `act` with what it is to call when it is done; rejects where the socket fails before. */
+function done(socket: Socket, act: (ready: () => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    act(() => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** What a client sends to no gateway: SEARCHGW, and GWINFO on behalf of one; perhaps in the envelope of a forwarder. */
+function isForEveryone(datagram: Uint8Array): boolean {
+  const packet = datagram[1] === PacketType.Forwarded ? datagram.subarray(datagram[0]) : datagram;
+  return packet[1] === PacketType.SearchGw || packet[1] === PacketType.GwInfo;
 }
 
 export class UdpDevice {
@@ -50,15 +141,15 @@ export class UdpDevice {
   /** Use `startUdpDevice`. */
   constructor(
     module: DeviceModule,
-    private readonly socket: Socket,
+    private readonly sockets: Sockets,
     private readonly options: UdpDeviceOptions,
   ) {
     this.device = module.create({
-      send: (datagram) => this.send(datagram),
+      send: (datagram, to) => this.send(datagram, to),
       event: (event) => options.onEvent?.(event),
     });
-    socket.on('message', (datagram) => this.receive(datagram));
-    socket.on('error', (error) => options.onNetworkError?.(error));
+    sockets.hear = (datagram, from) => this.receive(datagram, from);
+    sockets.fail = (error) => options.onNetworkError?.(error);
   }
 
   /** `startUdpDevice` does this. Throws ERR_DEVICE_TRAP. */
@@ -72,7 +163,7 @@ export class UdpDevice {
     if (this.isClosed) return Promise.resolve();
     this.isClosed = true;
     clearTimeout(this.timeout);
-    return new Promise((resolve) => this.socket.close(() => resolve()));
+    return this.sockets.close();
   }
 
   /** Of modem modules: calls verbs, and then does what is due because of them. Returns what `verbs` returns. */
@@ -82,20 +173,18 @@ export class UdpDevice {
     return result;
   }
 
-  private send(datagram: Uint8Array): number {
+  private send(datagram: Uint8Array, to: Uint8Array): number {
     this.options.tap?.('up', datagram);
     // The memory is the module's: the socket sends later, so it gets a copy.
-    this.socket.send(datagram.slice(), (error) => {
-      if (error !== null) this.options.onNetworkError?.(error);
-    });
+    this.sockets.send(datagram.slice(), to);
     return datagram.length;
   }
 
-  private receive(datagram: Uint8Array): void {
+  private receive(datagram: Uint8Array, from: Uint8Array): void {
     if (this.isClosed) return;
     this.options.tap?.('down', datagram);
     this.orEnd(() => {
-      this.device.receive(datagram, monotonicNow());
+      this.device.receive(datagram, monotonicNow(), from);
       this.poll();
     });
   }

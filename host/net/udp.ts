@@ -54,6 +54,10 @@ const PORT_MAX = 65_535;
 const MICROS_PER_MS = 1_000;
 const MULTICAST = /^(22[4-9]|23\d)\.|^ff/i;
 
+export function isMulticast(host: string): boolean {
+  return MULTICAST.test(host);
+}
+
 /** Binds a socket and starts a gateway on it. Rejects with UdpListenError when the address cannot be had. */
 export async function openUdpGateway(options: UdpGatewayOptions): Promise<UdpGateway> {
   const { host = '127.0.0.1', port = 0 } = options;
