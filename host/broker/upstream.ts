@@ -117,7 +117,7 @@ class ClientSession implements UpstreamSession {
 
   connect(broker: Broker, peer: unknown, now: Millis): void {
     const { clientId, clean, will } = this.options;
-    this.connection = broker.accept(this.sink, now, peer);
+    this.connection = broker.accept(new Receiver(this), now, peer);
     this.connection.receive({ cmd: 'connect', clientId, clean, keepalive: 0, ...(will && { will }) }, now);
   }
 
@@ -170,13 +170,8 @@ class ClientSession implements UpstreamSession {
     this.leave(() => this.connection?.closed(now));
   }
 
-  /** What the broker calls. Apart from the session, whose own `close` is the owner's. */
-  private readonly sink: Sink = {
-    send: (packet, now) => this.take(packet, now),
-    close: (reason, now) => this.lose(reason, now),
-  };
-
-  private take(packet: Packet, now: Millis): void {
+  /** What the broker sends. */
+  take(packet: Packet, now: Millis): void {
     if (this.isOver) return;
     switch (packet.cmd) {
       case 'connack':
@@ -226,7 +221,8 @@ class ClientSession implements UpstreamSession {
     }
   }
 
-  private lose(reason: CloseReason, now: Millis): void {
+  /** The broker has closed the connection. */
+  lose(reason: CloseReason, now: Millis): void {
     if (this.isOver) return;
     this.isOver = true;
     for (const done of this.publishing.values()) this.tell(() => done('lost', now));
@@ -279,5 +275,18 @@ class ClientSession implements UpstreamSession {
     this.releasing.clear();
     this.requests.clear();
     this.unacknowledged.clear();
+  }
+}
+
+/** What the broker calls. Apart from the session, whose own `close` is the owner's. */
+class Receiver implements Sink {
+  constructor(private readonly session: ClientSession) {}
+
+  send(packet: Packet, now: Millis): void {
+    this.session.take(packet, now);
+  }
+
+  close(reason: CloseReason, now: Millis): void {
+    this.session.lose(reason, now);
   }
 }

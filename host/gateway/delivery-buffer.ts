@@ -40,6 +40,11 @@ export interface Outgoing {
   unknownTopic: number;
 }
 
+export interface BufferOwner {
+  /** The message had to go for another one. */
+  overflowed(message: Message): void;
+}
+
 export type Taken = 'taken' | 'dropped' | 'left-with-broker';
 
 export class DeliveryBuffer {
@@ -52,7 +57,7 @@ export class DeliveryBuffer {
   constructor(
     private readonly messagesMax: number,
     private readonly bytesMax: number,
-    private readonly dropped: (message: Message) => void,
+    private readonly owner: BufferOwner,
   ) {}
 
   get head(): Outgoing | undefined {
@@ -108,7 +113,7 @@ export class DeliveryBuffer {
     while (!fits()) {
       const oldest = this.queue.findIndex(({ message, phase }) => message.qos === 0 && phase === Phase.Queued);
       if (oldest < 0) return false;
-      this.dropped(this.takeOut(oldest).message);
+      this.owner.overflowed(this.takeOut(oldest).message);
     }
     return true;
   }

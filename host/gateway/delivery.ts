@@ -13,7 +13,7 @@ import type { Message, Millis, PacketId } from '../ports.js';
 import type { Packet, PublishTopic } from '../wire/index.js';
 import { nameBytes, publishBytes, registerBytes } from '../wire/index.js';
 import type { Core, Job } from './core.js';
-import type { Outgoing } from './delivery-buffer.js';
+import type { BufferOwner, Outgoing } from './delivery-buffer.js';
 import { DeliveryBuffer, Phase } from './delivery-buffer.js';
 import { MsgIds } from './msg-ids.js';
 import type { TopicTable } from './topic-table.js';
@@ -43,7 +43,7 @@ export interface DeliveryOwner {
 type TopicAck = Extract<Packet, { type: PacketType.RegAck | PacketType.PubAck }>;
 type DropReason = 'droppedTooLong' | 'droppedRejected' | 'droppedNoTopicId' | 'droppedBufferFull' | 'droppedDenied';
 
-export class Delivery {
+export class Delivery implements BufferOwner {
   private readonly buffer: DeliveryBuffer;
   private readonly msgIds: MsgIds;
   /** The client listens. */
@@ -64,9 +64,7 @@ export class Delivery {
     private readonly owner: DeliveryOwner,
   ) {
     const { bufferMessagesMax, bufferBytesMax } = core.config;
-    this.buffer = new DeliveryBuffer(bufferMessagesMax, bufferBytesMax, (message) =>
-      this.countDropped('droppedBufferFull', message),
-    );
+    this.buffer = new DeliveryBuffer(bufferMessagesMax, bufferBytesMax, this);
     this.msgIds = new MsgIds(core.random);
   }
 
@@ -429,6 +427,10 @@ export class Delivery {
     this.countDropped(reason, head.message);
     if (!head.orphaned) this.settle(head.message, head.id, now);
     this.finishHead(now);
+  }
+
+  overflowed(message: Message): void {
+    this.countDropped('droppedBufferFull', message);
   }
 
   private countDropped(reason: DropReason, message: Message): void {

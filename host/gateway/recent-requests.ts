@@ -12,8 +12,8 @@ export interface Recent {
 }
 
 export class RecentRequests {
-  private readonly ring: (Recent | undefined)[];
-  private next = 0;
+  /** The oldest first. Made anew with each change: an array that grows has room for 16 more, and most clients ask seldom. */
+  private requests: readonly Recent[] = [];
   /**
    * Some clients give every request the same MsgId: to them, two equal datagrams are two requests. Whoever is seen to
    * use a MsgId for two different requests gets no suppression from then on.
@@ -21,17 +21,15 @@ export class RecentRequests {
   private reusesIds = false;
 
   constructor(
-    recentMax: number,
+    private readonly recentMax: number,
     private readonly lateDuplicateMs: number,
-  ) {
-    this.ring = new Array<Recent | undefined>(recentMax).fill(undefined);
-  }
+  ) {}
 
   /** The earlier request that this one is a copy of; it is not to be executed again. */
   copyOf(msgId: number, fingerprint: number, now: Millis): Recent | undefined {
     let copy: Recent | undefined;
-    for (const recent of this.ring) {
-      if (recent?.msgId !== msgId) continue;
+    for (const recent of this.requests) {
+      if (recent.msgId !== msgId) continue;
       if (recent.fingerprint !== fingerprint) this.reusesIds = true;
       else if (recent.answer === undefined || now - recent.answeredAt <= this.lateDuplicateMs) copy = recent;
     }
@@ -42,8 +40,8 @@ export class RecentRequests {
   /** Remembers a request that is about to be executed; the oldest is forgotten. */
   add(msgId: number, fingerprint: number): Recent {
     const recent: Recent = { msgId, fingerprint, answer: undefined, answeredAt: 0 };
-    this.ring[this.next] = recent;
-    this.next = (this.next + 1) % this.ring.length;
+    const { requests, recentMax } = this;
+    this.requests = [...(requests.length < recentMax ? requests : requests.slice(1)), recent];
     return recent;
   }
 
@@ -59,14 +57,11 @@ export class RecentRequests {
 
   /** The request did not happen: the client may try the very same again. */
   forget(recent: Recent): void {
-    const index = this.ring.indexOf(recent);
-    if (index >= 0) this.ring[index] = undefined;
+    this.requests = this.requests.filter((other) => other !== recent);
   }
 
   /** The broker that was asked is gone: what it has not answered, it never will. */
   forgetUnanswered(): void {
-    for (const [index, recent] of this.ring.entries()) {
-      if (recent !== undefined && recent.answer === undefined) this.ring[index] = undefined;
-    }
+    this.requests = this.requests.filter(({ answer }) => answer !== undefined);
   }
 }

@@ -13,7 +13,7 @@ import type { Peer } from './peer.js';
 import { type Recent, RecentRequests } from './recent-requests.js';
 import { encodeRecord, keyOf } from './session-record.js';
 import { TopicTable } from './topic-table.js';
-import type { UpstreamLink } from './upstream-link.js';
+import type { LinkOwner, UpstreamLink } from './upstream-link.js';
 
 /** Figure 4 of 6.14, with the time before CONNACK as a state of its own. Disconnected and lost are both `Offline`. */
 export const enum SessionState {
@@ -71,9 +71,15 @@ export interface SessionEvents {
   unreachable(session: ClientSession, now: Millis): void;
   paused(session: ClientSession, now: Millis): void;
   drained(session: ClientSession, now: Millis): void;
+  /** The session with the broker is open. */
+  connected(session: ClientSession, sessionPresent: boolean, now: Millis): void;
+  /** It was ended, not by us. */
+  closed(session: ClientSession, reason: string, now: Millis): void;
+  /** The broker has answered all that it was asked. */
+  idle(session: ClientSession, now: Millis): void;
 }
 
-export class ClientSession implements DeliveryOwner {
+export class ClientSession implements DeliveryOwner, LinkOwner {
   state: SessionState = SessionState.Offline;
   peer: Peer | undefined;
   clean = true;
@@ -177,5 +183,25 @@ export class ClientSession implements DeliveryOwner {
 
   drained(now: Millis): void {
     this.events.drained(this, now);
+  }
+
+  connected(sessionPresent: boolean, now: Millis): void {
+    this.events.connected(this, sessionPresent, now);
+  }
+
+  message(message: Message, id: PacketId, dup: boolean, now: Millis): void {
+    this.delivery.enqueue(message, id, dup, now);
+  }
+
+  released(id: PacketId, now: Millis): void {
+    this.delivery.released(id, now);
+  }
+
+  closed(reason: string, now: Millis): void {
+    this.events.closed(this, reason, now);
+  }
+
+  idle(now: Millis): void {
+    this.events.idle(this, now);
   }
 }

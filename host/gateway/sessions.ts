@@ -156,7 +156,7 @@ export class Sessions implements SessionEvents {
   /** Opens the broker session anew with the will and CleanSession of now, as soon as it is quiet there. */
   requestReopen(session: ClientSession, now: Millis): void {
     session.reopen = true;
-    this.reopenIfQuiet(session, now);
+    this.idle(session, now);
   }
 
   stop(now: Millis): void {
@@ -303,13 +303,7 @@ export class Sessions implements SessionEvents {
   private linkFor(session: ClientSession): UpstreamLink {
     const { clientId, clean, will } = session;
     const options = will === undefined ? { clientId, clean } : { clientId, clean, will };
-    return new UpstreamLink(options, {
-      connected: (present, at) => this.onConnected(session, present, at),
-      message: (message, id, dup, at) => session.delivery.enqueue(message, id, dup, at),
-      released: (id, at) => session.delivery.released(id, at),
-      closed: (reason, at) => this.onClosed(session, reason, at),
-      idle: (at) => this.reopenIfQuiet(session, at),
-    });
+    return new UpstreamLink(options, session);
   }
 
   private startLink(session: ClientSession, now: Millis): void {
@@ -317,7 +311,7 @@ export class Sessions implements SessionEvents {
     if (link === undefined) return;
     session.linkTimer = this.core.at(now + this.core.config.upstreamTimeoutMs, (at) => {
       link.abort(at);
-      this.onClosed(session, 'timeout', at);
+      this.closed(session, 'timeout', at);
     });
     link.start(this.core.upstream, now);
   }
@@ -345,7 +339,7 @@ export class Sessions implements SessionEvents {
     session.link = this.linkFor(session); // what the client says meanwhile waits in it
   }
 
-  private onConnected(session: ClientSession, sessionPresent: boolean, now: Millis): void {
+  connected(session: ClientSession, sessionPresent: boolean, now: Millis): void {
     this.core.cancel(session.linkTimer);
     session.linkTimer = undefined;
     session.delivery.upstreamBack(sessionPresent, now);
@@ -366,11 +360,12 @@ export class Sessions implements SessionEvents {
     }
   }
 
-  private reopenIfQuiet(session: ClientSession, now: Millis): void {
+  /** A session that is to be opened anew is so as soon as nothing is pending there. */
+  idle(session: ClientSession, now: Millis): void {
     if (session.reopen && session.link !== undefined && session.link.pending === 0) this.openLink(session, now);
   }
 
-  private onClosed(session: ClientSession, reason: string, now: Millis): void {
+  closed(session: ClientSession, reason: string, now: Millis): void {
     this.core.counters.upstreamsLost++;
     this.core.log('warn', 'upstream-closed', { clientId: session.clientId, reason, at: now });
     const packet: Packet =

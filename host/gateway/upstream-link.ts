@@ -19,7 +19,11 @@ export interface LinkOwner extends UpstreamEvents {
 
 type Action = (now: Millis) => void;
 
-export class UpstreamLink {
+/** Everybody's empty list: there are many links, and they seldom wait. */
+const NONE: readonly never[] = [];
+
+/** Its methods `connected`, `message`, `released` and `closed` are for the broker's side alone. */
+export class UpstreamLink implements UpstreamEvents {
   /** Requests that the broker has not answered. Their answers never come once the link is over. */
   pending = 0;
   over = false;
@@ -27,8 +31,9 @@ export class UpstreamLink {
   isStarted = false;
   private session: UpstreamSession | undefined;
   /** What happened inside `open`. */
-  private early: Action[] = [];
-  private waiting: ((session: UpstreamSession, now: Millis) => void)[] = [];
+  private early: readonly Action[] = NONE;
+  /** Requests that wait for the broker's yes. */
+  private waiting: readonly ((session: UpstreamSession, now: Millis) => void)[] = NONE;
 
   constructor(
     readonly options: UpstreamOptions,
@@ -37,16 +42,9 @@ export class UpstreamLink {
 
   start(upstream: Upstream, now: Millis): void {
     this.isStarted = true;
-    const { owner } = this;
-    const events: UpstreamEvents = {
-      connected: (present, at) => this.hear((then) => this.onConnected(present, then), at),
-      message: (message, id, dup, at) => this.hear((then) => owner.message(message, id, dup, then), at),
-      released: (id, at) => this.hear((then) => owner.released(id, then), at),
-      closed: (reason, at) => this.hear((then) => this.onClosed(reason, then), at),
-    };
-    this.session = upstream.open(this.options, events, now);
-    const early = this.early;
-    this.early = [];
+    this.session = upstream.open(this.options, this, now);
+    const { early } = this;
+    this.early = NONE;
     for (const action of early) if (!this.over) action(now);
   }
 
@@ -118,25 +116,35 @@ export class UpstreamLink {
       if (this.pending === 0 && !this.over) this.owner.idle(at);
     };
     if (this.isConnected) make(this.session!, now, answered);
-    else this.waiting.push((session, at) => make(session, at, answered));
+    else this.waiting = [...this.waiting, (session, at) => make(session, at, answered)];
   }
 
-  private hear(action: Action, now: Millis): void {
-    if (this.over) return;
-    if (this.session === undefined) this.early.push(action);
-    else action(now);
-  }
-
-  private onConnected(sessionPresent: boolean, now: Millis): void {
+  connected(sessionPresent: boolean, now: Millis): void {
+    if (!this.hears((at) => this.connected(sessionPresent, at))) return;
     this.isConnected = true;
     this.owner.connected(sessionPresent, now);
-    const waiting = this.waiting;
-    this.waiting = [];
+    const { waiting } = this;
+    this.waiting = NONE;
     for (const make of waiting) if (!this.over) make(this.session!, now);
   }
 
-  private onClosed(reason: string, now: Millis): void {
+  message(message: Message, id: PacketId, dup: boolean, now: Millis): void {
+    if (this.hears((at) => this.message(message, id, dup, at))) this.owner.message(message, id, dup, now);
+  }
+
+  released(id: PacketId, now: Millis): void {
+    if (this.hears((at) => this.released(id, at))) this.owner.released(id, now);
+  }
+
+  closed(reason: string, now: Millis): void {
+    if (!this.hears((at) => this.closed(reason, at))) return;
     this.over = true;
     this.owner.closed(reason, now);
+  }
+
+  /** False when the link is over, or not open yet: `again` is called when it is. */
+  private hears(again: Action): boolean {
+    if (!this.over && this.session === undefined) this.early = [...this.early, again];
+    return !this.over && this.session !== undefined;
   }
 }
