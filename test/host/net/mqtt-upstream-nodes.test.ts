@@ -5,7 +5,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MqttNodes, parseNode } from '../../../host/net/mqtt-nodes.js';
 import type { MqttUpstream, MqttUpstreamOptions } from '../../../host/net/mqtt-upstream.js';
 import type { Qos } from '../../../host/ports.js';
-import { fromBroker, HOST, makeUpstream, type Owner, open, ScriptedBroker, type Wire } from './mqtt-upstream-world.js';
+import {
+  fromBroker,
+  HOST,
+  makeUpstream,
+  type Owner,
+  open,
+  Queue,
+  ScriptedBroker,
+  type Wire,
+} from './mqtt-upstream-world.js';
 
 let brokers: ScriptedBroker[];
 let upstreams: MqttUpstream[];
@@ -118,40 +127,41 @@ describe('nodes', () => {
   });
 
   it('are tried one after another until one answers, and all refusals make an end', async () => {
-    brokers.push(await new ScriptedBroker().listen());
-    const dead = await new ScriptedBroker().listen();
-    const deadUrl = dead.url;
-    await dead.stop();
-    const [one, two] = brokers as [ScriptedBroker, ScriptedBroker];
-    const upstream = upstreamTo([deadUrl, one.url, two.url], { protocolVersion: 5 });
+    const wires = new Queue<Wire>();
+    const [one, two, dead] = await Promise.all([1, 2, 3].map(() => new ScriptedBroker(wires).listen()));
+    const urls = [dead!.url, one!.url, two!.url];
+    await dead!.stop();
+    brokers.push(one!, two!);
+    const upstream = upstreamTo(urls, { protocolVersion: 5 });
     const owner = open(upstream);
-    const first = await Promise.race([one.wires.next(), two.wires.next()]);
-    await first.take('connect');
-    first.send({ cmd: 'connack', sessionPresent: false, reasonCode: 0x88 }); // unavailable
-    await first.closed;
-    const other = first === one.seen[0] ? two : one;
-    const second = other.seen[0] ?? (await other.wires.next());
-    await second.accept();
+    const busy = await wires.next();
+    await busy.take('connect');
+    busy.send({ cmd: 'connack', sessionPresent: false, reasonCode: 0x89 });
+    const willing = await wires.next();
+    await willing.accept();
     await connected(owner);
-    await other.stop();
-    expect(await owner.events.next()).toMatch(/^closed /);
-    const again = open(upstream);
-    const third = first === one.seen[0] ? one : two;
-    while (third.seen.length < 2) await third.wires.next();
-    third.seen[1]!.socket.destroy();
-    expect(await again.events.next()).toMatch(/^closed /);
-    await other.listen();
+    expect(willing.port).not.toBe(busy.port);
+    // What failed lately is asked last.
+    const unlucky = open(upstream);
+    const next = await wires.next();
+    expect(next.port).toBe(willing.port);
+    next.socket.destroy();
+    const last = await wires.next();
+    expect(last.port).toBe(busy.port);
+    last.socket.destroy();
+    expect(await unlucky.events.next()).toMatch(/^closed /);
   });
 
   it('that refuse for good are believed', async () => {
-    brokers.push(await new ScriptedBroker().listen());
-    const [one, two] = brokers as [ScriptedBroker, ScriptedBroker];
-    const owner = open(upstreamTo([one.url, two.url]));
-    const wire = await Promise.race([one.wires.next(), two.wires.next()]);
+    const wires = new Queue<Wire>();
+    const [one, two] = await Promise.all([1, 2].map(() => new ScriptedBroker(wires).listen()));
+    brokers.push(one!, two!);
+    const owner = open(upstreamTo([one!.url, two!.url]));
+    const wire = await wires.next();
     await wire.take('connect');
     wire.send({ cmd: 'connack', sessionPresent: false, returnCode: 4 });
     expect(await owner.events.next()).toBe('closed refused-4');
-    expect(one.seen.length + two.seen.length).toBe(1);
+    expect(one!.seen.length + two!.seen.length).toBe(1);
   });
 
   it.each([

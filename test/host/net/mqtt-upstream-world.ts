@@ -29,8 +29,11 @@ export class Wire {
   readonly packets = new Queue<Packet>();
   readonly closed: Promise<void>;
   version: 4 | 5 = 4;
+  /** The broker's. */
+  readonly port: number;
 
   constructor(readonly socket: Socket) {
+    this.port = socket.localPort!;
     const incoming = parser({});
     incoming.on('packet', (packet) => {
       if (packet.cmd === 'connect') this.version = packet.protocolVersion as 4 | 5;
@@ -72,9 +75,11 @@ export class Wire {
 }
 
 export class ScriptedBroker {
-  readonly wires = new Queue<Wire>();
   readonly seen: Wire[] = [];
   private server!: Server;
+
+  /** `wires`: where connections are put; may be shared with other brokers. */
+  constructor(readonly wires = new Queue<Wire>()) {}
 
   get url(): string {
     return `mqtt://${HOST}:${this.port}`;

@@ -281,6 +281,22 @@ describe('the end', () => {
     expect(owner.events.items).toEqual([]);
   });
 
+  it('is the end also where it comes from inside of an answer', async () => {
+    const { owner, wire } = await join();
+    const message = { topic: 'a', payload: new Uint8Array(), qos: 1, retain: false } as const;
+    for (const id of [1, 2]) {
+      owner.session.publish(message, id, false, 0, (outcome) => {
+        owner.answers.push(`${id} ${outcome}`);
+        owner.close();
+      });
+    }
+    await wire.take('publish');
+    wire.socket.destroy();
+    expect(await owner.answers.next()).toBe('1 lost');
+    await upstreams[0]!.close();
+    expect([owner.events.items, owner.answers.items]).toEqual([[], []]);
+  });
+
   it('does not wait for a broker that never hangs up', async () => {
     await broker.stop();
     const held = new Queue<string>();
