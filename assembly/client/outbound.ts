@@ -141,11 +141,15 @@ function drop(): void {
 /** The head is done, well or badly: the application is told, and the queue goes on. */
 function finish(kind: EventKind, code: i32): void {
   settle(publishing);
-  const event = raise(kind);
-  event.topic = <u8>headTopic();
-  event.ticket = <u16>headMsgId();
-  event.code = <u8>code;
+  tell(kind, headTopic(), headMsgId(), code);
   drop();
+}
+
+function tell(kind: EventKind, handle: i32, ticket: i32, code: i32): void {
+  const event = raise(kind);
+  event.topic = <u8>handle; // -1 is NO_TOPIC
+  event.ticket = <u16>ticket;
+  event.code = <u8>code;
 }
 
 export function onRegAck(): i32 {
@@ -167,9 +171,7 @@ export function onPubAck(): i32 {
   const owed: i32 = publishing.owed;
   if ((owed !== Owed.PubAck && owed !== Owed.PubRec) || <i32>publishing.msgId !== received.msgId) {
     if (code === ReturnCode.Accepted) return ErrorCode.Unexpected;
-    // An answer to QoS 0: the gateway has forgotten the id, and the next message to it registers again (6.7).
-    const handle = findId(TopicType.Normal, received.topicId);
-    if (code === ReturnCode.InvalidTopicId && !received.msgId && handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
+    if (!received.msgId && code !== ReturnCode.Congestion) onRefusal(code);
     // Congestion may answer QoS 0, too: then nothing is in flight, and nothing goes out for T_WAIT.
     if (code === ReturnCode.Congestion && !owed) wait(publishing);
     return ErrorCode.None;
@@ -193,6 +195,13 @@ export function onPubAck(): i32 {
     finish(EventKind.PublishFailed, code);
   }
   return ErrorCode.None;
+}
+
+/** PUBACK for a message at QoS 0. Its id has no type: a normal topic of that id is registered again, just in case. */
+function onRefusal(code: i32): void {
+  const handle = findId(TopicType.Normal, received.topicId);
+  if (code === ReturnCode.InvalidTopicId && handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
+  else tell(EventKind.PublishFailed, findId(TopicType.Predefined, received.topicId), 0, code);
 }
 
 export function onPubRec(): i32 {

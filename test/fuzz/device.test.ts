@@ -18,6 +18,8 @@ const APP_DATAGRAMS = MODEM_DATAGRAMS / 10;
 const COMPARE_EVERY = 2_000;
 /** After at most so many datagrams the device goes back to one of its prepared states. */
 const STEPS_PER_RUN_MAX = 400;
+/** The Wireless Node Id of a device behind a forwarder. */
+const NODE = Uint8Array.of(7, 7, 7);
 /** More than one call may tell, whatever arrives: EVENTS_MAX. */
 const EVENTS_PER_CALL_MAX = 8;
 
@@ -63,6 +65,11 @@ class Fuzz {
   private onSend(datagram: Uint8Array): number {
     const packet = decode(datagram);
     // Names that a stranger registered are octets to the device; to the host they may be no text.
+    // An envelope is told by what is inside.
+    if (!isFault(packet) && packet.type === PacketType.Forwarded) {
+      this.onSend(packet.inner);
+      return datagram.length;
+    }
     if (isFault(packet) && packet.code !== 'bad-name') throw new Error(`the device sent no MQTT-SN: ${packet.code}`);
     if ('msgId' in packet) this.lastMsgId = packet.msgId;
     return this.random.nextU32() % 16 === 0 ? -1 : datagram.length;
@@ -150,6 +157,25 @@ class Fuzz {
     keep(); // awake
     this.hear({ type: PacketType.Disconnect, duration: undefined });
     keep(); // lost
+    this.verbs(
+      () => this.call('disconnect', this.now),
+      () => this.call('discover', 2),
+      () => this.call('connect', 60, 0, this.now),
+    );
+    keep(); // searching
+    this.hear({ type: PacketType.Advertise, gwId: 1, duration: 900 });
+    this.hear({ type: PacketType.ConnAck, returnCode: 0 });
+    this.verbs(() => this.call('will', 0, this.write('later'), 1, 0));
+    keep(); // WILLTOPICRESP is owed
+    this.device.start(this.now, this.seed);
+    this.verbs(
+      () => this.call('identify', this.write('node')),
+      () => this.call('forwarded', this.device.write(NODE)),
+      () => this.call('short', 0x6162),
+      () => this.call('connect', 60, 0, this.now),
+    );
+    this.device.receive(this.wrap(encode({ type: PacketType.ConnAck, returnCode: 0 })), this.now);
+    keep(); // behind a forwarder, mostly active
   }
 
   /** Begins again from one of the states. */
@@ -174,7 +200,7 @@ class Fuzz {
     const flags = any(0, 0x20, 0x40, 0xc0, 0x60, 0x10) | any(0, 0, 1, 2, 3);
     const text = Uint8Array.from({ length: any(0, 1, 2, 5, 56, 57) }, () => any(0x61, 0x62, 0x2f, 0x23, octet()));
     const body = ((): number[] => {
-      switch (any(0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 8, 9, 9, 10, 11, 12, 13)) {
+      switch (any(0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 8, 9, 9, 10, 11, 12, 13, 14, 15, 16, 17, 17)) {
         case 0:
           return [PacketType.ConnAck, code];
         case 1:
@@ -201,6 +227,18 @@ class Fuzz {
           return [PacketType.UnsubAck, ...ids.slice(2)];
         case 12:
           return [any(PacketType.PingResp, PacketType.PingReq)];
+        case 14:
+          return [PacketType.Advertise, any(0, 1, 2, octet()), octet(), octet()];
+        case 15:
+          return [PacketType.SearchGw, octet()];
+        case 16:
+          return [
+            PacketType.GwInfo,
+            any(0, 1, 2, octet()),
+            ...Array.from({ length: any(0, 6, 6, 18, 19) }, () => any(0, 1)),
+          ];
+        case 17:
+          return [any(PacketType.WillTopicResp, PacketType.WillMsgResp), code];
         default:
           return [PacketType.Disconnect, ...(any(0, 1) === 0 ? [] : [0, 9])];
       }
@@ -208,11 +246,23 @@ class Fuzz {
     return Uint8Array.of(body.length + 1, ...body);
   }
 
+  /** The envelope of a forwarder, mostly for the node that the device is where it is one. */
+  private wrap(packet: Uint8Array): Uint8Array {
+    const nodeId = this.random.nextU32() % 4 === 0 ? Uint8Array.of(1) : NODE;
+    return Uint8Array.of(3 + nodeId.length, PacketType.Forwarded, this.random.nextU32() & 3, ...nodeId, ...packet);
+  }
+
+  /** One of a few addresses, or none, or one that is too long. */
+  private from(): Uint8Array {
+    const lengths = [0, 0, 6, 6, 6, 18, 19];
+    return new Uint8Array(lengths[this.random.nextU32() % lengths.length]!).fill(this.random.nextU32() & 1);
+  }
+
   /** One datagram, and now and then a verb; some time passes. */
   step(): void {
     this.events = 0;
-    const datagram = this.next();
-    const result = this.device.receive(datagram, this.now);
+    const datagram = this.random.nextU32() % 8 === 0 ? this.wrap(this.next()) : this.next();
+    const result = this.device.receive(datagram, this.now, this.from());
     if (result > 0 || result < ErrorCode.Full) throw new Error(`receive returned ${result}`);
     if (this.random.nextU32() % 8 === 0) this.now += between(this.random, 0, 20_000);
     if (this.isModem && this.random.nextU32() % 6 === 0) this.anyVerb();
@@ -251,6 +301,9 @@ class Fuzz {
       () => this.call('publish', between(random, 0, 3), bytes(), between(random, 0, 2), 1, now),
       () => this.call('will', wild(), bytes(), small(), 0),
       () => this.call('identify', bytes()),
+      () => this.call('discover', small()),
+      () => this.call('discover', 1),
+      () => this.call('forwarded', small()),
       () => this.device.restore(this.device.save(), this.now),
     ];
     verbs[random.nextU32() % verbs.length]!();

@@ -106,6 +106,20 @@ describe('publishing at QoS 0', () => {
     h.publish(topic, 'b');
     only(h.take(), PacketType.Register);
   });
+
+  it('tells the application where the gateway does not know a predefined id, or refuses', () => {
+    const h = new Harness().online();
+    const topic = h.verb('predefined', 5);
+    h.publish(topic, 'a');
+    h.hear(pubAck(5, 0, ReturnCode.InvalidTopicId));
+    h.hear(pubAck(5, 0, ReturnCode.NotSupported));
+    h.hear(pubAck(6, 0, ReturnCode.NotSupported));
+    expect(h.events()).toMatchObject([
+      { kind: EventKind.PublishFailed, topic, ticket: 0, code: 2 },
+      { kind: EventKind.PublishFailed, topic, ticket: 0, code: 3 },
+      { kind: EventKind.PublishFailed, topic: 255, ticket: 0, code: 3 },
+    ]);
+  });
 });
 
 describe('publishing at QoS 1', () => {
@@ -258,11 +272,14 @@ describe('publishing at QoS 1', () => {
 
   it('of a predefined topic gives up on PUBACK 0x02, and leaves the normal topic of the same id alone', () => {
     const h = new Harness().online();
-    h.registered('t', 5);
+    const normal = h.registered('t', 5);
     const ticket = h.publish(h.verb('predefined', 5), 'x', 1);
     h.take();
     h.hear(pubAck(5, ticket, ReturnCode.InvalidTopicId));
     expect(h.events()).toMatchObject([{ kind: EventKind.PublishFailed, ticket, code: 2 }]);
+    h.hear(pubAck(5, ticket, ReturnCode.InvalidTopicId)); // and once more, late
+    h.publish(normal, 'y');
+    expect(only(h.take(), PacketType.Publish).topic).toEqual({ kind: TopicType.Normal, id: 5 });
   });
 
   it('never sends topic id 0: what was in flight when the gateway forgot us is registered first', () => {
