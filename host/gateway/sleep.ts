@@ -39,6 +39,7 @@ export class Sleep {
       const other = this.sessions.at(peer);
       if (other !== undefined) this.sessions.lose(other, 'address-taken', now);
       this.sessions.move(session, peer);
+      session.save(); // or after a restart whoever is at the old address would speak in this client's name
     }
     session.lastHeard = now;
     this.sessions.wake(session, now);
