@@ -39,6 +39,14 @@ export class ConnectDialogs {
   }
 
   onConnect(peer: Peer, connect: Connect, datagram: Uint8Array, now: Millis): void {
+    const print = fingerprint(datagram);
+    const running = this.byPeer.get(peer.key);
+    if (running?.fingerprint === print) {
+      this.ask(running, now);
+      return;
+    }
+    // Whatever becomes of this one: who is refused is not asked about an earlier one any more.
+    if (running !== undefined) this.end(running);
     if (connect.protocolId !== PROTOCOL_ID || !isClientId(connect.clientId)) {
       this.sessions.refuse(peer, ReturnCode.NotSupported);
       return;
@@ -49,13 +57,6 @@ export class ConnectDialogs {
       this.sessions.refuse(peer, ReturnCode.NotSupported);
       return;
     }
-    const print = fingerprint(datagram);
-    const running = this.byPeer.get(peer.key);
-    if (running?.fingerprint === print) {
-      this.ask(running, now);
-      return;
-    }
-    if (running !== undefined) this.end(running);
     const session = this.sessions.find(connect.clientId);
     if (session !== undefined && this.answerCopy(session, peer, print, now)) return;
     if (connect.will) this.begin(peer, connect, print, now);
@@ -98,6 +99,12 @@ export class ConnectDialogs {
     this.accept(peer, connect, dialog.fingerprint, { ...willTopic, payload: new Uint8Array(message) }, now);
   }
 
+  /** Whoever is refused for another reason is not asked about an earlier CONNECT any more. */
+  abandon(peer: Peer): void {
+    const dialog = this.byPeer.get(peer.key);
+    if (dialog !== undefined) this.end(dialog);
+  }
+
   stop(): void {
     for (const dialog of [...this.byPeer.values()]) this.end(dialog);
   }
@@ -120,7 +127,8 @@ export class ConnectDialogs {
     if (session.state !== SessionState.Active || now - by.at > this.core.config.lateDuplicateMs) return false;
     if (this.core.config.lateDuplicateMs === 0) return false;
     this.core.counters.lateDuplicates++;
-    session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
+    // A client that has moved since is not told twice, and stays where it was last.
+    if (session.peer?.key === peer.key) session.send({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
     return true;
   }
 
@@ -130,6 +138,9 @@ export class ConnectDialogs {
       this.sessions.refuse(peer, ReturnCode.Congestion);
       return;
     }
+    // Under its old name a device would take an answer to an older CONNECT for one to this.
+    const other = this.sessions.at(peer);
+    if (other !== undefined && other.clientId !== connect.clientId) this.sessions.lose(other, 'address-taken', now);
     const dialog: Dialog = { peer, connect, fingerprint: print, willTopic: undefined, tries: 0, timer: undefined };
     this.byPeer.set(peer.key, dialog);
     // A client that connects takes no messages: retries are not to be wasted on it.

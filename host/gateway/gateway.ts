@@ -147,6 +147,7 @@ export class Gateway {
         // Without a broker nobody can be served: told at once, the client tries elsewhere (6.1).
         if (!this.presence.isUp) {
           this.core.counters.congested++;
+          this.dialogs.abandon(peer);
           this.sessions.refuse(peer, ReturnCode.Congestion);
           return;
         }
