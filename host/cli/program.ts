@@ -69,7 +69,7 @@ function createProgram(): Command {
     .option('--json', 'print where it listens as one JSON line')
     .addHelpText(
       'after',
-      '\nExamples:\n  thimble broker --mqtt 0 --sn 0 --json' +
+      '\nExample:\n  thimble broker --mqtt 0 --sn 0 --json' +
         '\n  thimble broker --upstream mqtts://broker.example:8883 --store /var/lib/thimble --metrics 9464',
     )
     .action(async (options) => (await import('./broker.js')).runBroker(options));

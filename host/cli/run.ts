@@ -6,6 +6,7 @@ import { DeviceModule } from '../device/device.js';
 import { parseAddress } from '../net/udp.js';
 import { startUdpDevice } from '../net/udp-device.js';
 import { decode, isFault } from '../wire/index.js';
+import { checkBroadcast } from './addresses.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 import { moduleFile } from './module-file.js';
@@ -15,6 +16,7 @@ import { untilStopped } from './stop.js';
 
 export interface RunCommandOptions {
   readonly gateway: string;
+  readonly broadcast?: string;
   readonly seed?: string;
   readonly for?: string;
   readonly verbose?: boolean;
@@ -29,6 +31,7 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   if (gateway === undefined || gateway.port === 0) {
     throw new UsageError('ERR_USAGE_GATEWAY', `--gateway ${options.gateway}: HOST:PORT, such as 127.0.0.1:1884`);
   }
+  checkBroadcast(options.broadcast);
   const seed =
     options.seed === undefined ? randomBytes(4).readUInt32LE() : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const forMs = options.for === undefined ? undefined : secondsOf(options.for) * MS_PER_S;
@@ -38,6 +41,7 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
   const end = new AbortController();
   const running = await startUdpDevice(module, {
     ...gateway,
+    ...(options.broadcast !== undefined && { broadcast: options.broadcast }),
     seed,
     ...(options.verbose === true && { tap: showDatagram }),
     onNetworkError: (error) => {

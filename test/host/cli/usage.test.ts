@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
+import { ABI_VERSION } from '../../../assembly/protocol/index.js';
+import { CONTRACT_FUNCTIONS } from '../../../host/device/abi.js';
 import { Exit, expectRefusal, temporaryFile, temporaryFolder, thimble, thimbleWithin } from './command.js';
 
 const built = (path: string): string => fileURLToPath(new URL(`../../../build/${path}`, import.meta.url));
@@ -50,10 +52,12 @@ describe('numbers', () => {
     ...['x', '-1', '65536', '1.5', ''].flatMap((port): Row[] => [
       [['broker', '--mqtt', port, '--sn', '0'], 'ERR_USAGE_PORT', [`--mqtt ${port}`, PORTS]],
       [['broker', '--mqtt', '0', '--sn', port], 'ERR_USAGE_PORT', [`--sn ${port}`, PORTS]],
+      [['broker', '--mqtt', '0', '--sn', '0', '--metrics', port], 'ERR_USAGE_PORT', [`--metrics ${port}`, PORTS]],
     ]),
     ...['x', '192.168.1.255', '192.168.1.255:0'].map((address): Row => {
       return [['broker', '--broadcast', address], 'ERR_USAGE_BROADCAST', [`--broadcast ${address}`, 'IP:PORT']];
     }),
+    [['run', 'light', '--broadcast', '192.168.1.255'], 'ERR_USAGE_BROADCAST', ['--broadcast', 'IP:PORT']],
     ...['x', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', ':1884', '::1:1884'].map((gateway): Row => {
       return [['run', 'light', '--gateway', gateway], 'ERR_USAGE_GATEWAY', [`--gateway ${gateway}`, 'HOST:PORT']];
     }),
@@ -139,17 +143,13 @@ describe('modules', () => {
   const empty = temporaryFile('empty.wasm', Uint8Array.from([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
   const text = temporaryFile('text.wasm', 'not a module');
   /** Exports all that the contract asks for, and speaks another version of it. */
-  const functions = ['image', 'imageBytes', 'rx', 'rxBytes'].map(
+  const functions = CONTRACT_FUNCTIONS.filter((name) => name !== 'abi').map(
     (name) => `(func (export "${name}") (result i32) i32.const 0)`,
   );
-  const calls = ['start', 'receive'].map(
-    (name) => `(func (export "${name}") (param i32 i32) (result i32) i32.const 0)`,
-  );
-  const timed = ['poll', 'resume'].map((name) => `(func (export "${name}") (param i32) (result i32) i32.const 0)`);
   const abi = '(memory (export "memory") 1) (func (export "abi") (result i32) i32.const 99)';
   const future = temporaryFile(
     'future.wasm',
-    binaryen.parseText(`(module ${[abi, ...functions, ...calls, ...timed].join(' ')})`).emitBinary(),
+    binaryen.parseText(`(module ${[abi, ...functions].join(' ')})`).emitBinary(),
   );
   const fleetOf = (app: string): string =>
     temporaryFile('fleet.json', {
@@ -163,8 +163,8 @@ describe('modules', () => {
     [['run', text], 'ERR_MODULE_LOAD', ['text.wasm', 'does not load']],
     [['run', empty], 'ERR_MODULE_LOAD', ['empty.wasm', 'does not export abi, image']],
     [['run', built('modules/codec-mqttsn.wasm')], 'ERR_MODULE_LOAD', ['codec-mqttsn.wasm', 'does not export abi']],
-    [['run', future], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', 'expected 1']],
-    [['sim', fleetOf(future)], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', 'expected 1']],
+    [['run', future], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', `expected ${ABI_VERSION}`]],
+    [['sim', fleetOf(future)], 'ERR_MODULE_ABI', ['future.wasm', 'version 99', `expected ${ABI_VERSION}`]],
     [['sim', fleetOf(text)], 'ERR_MODULE_LOAD', ['text.wasm', 'does not load']],
     [['sim', fleetOf(empty)], 'ERR_MODULE_LOAD', ['empty.wasm', 'does not export abi']],
     [['sim', fleetOf('nope')], 'ERR_APP_NOT_FOUND', ['"nope"', 'sensor']],
@@ -181,13 +181,14 @@ describe('modules', () => {
 
 describe('the configuration of the broker', () => {
   const withGateway = (gateway: unknown): string[] => ['broker', '--config', temporaryFile('c.json', { gateway })];
+  const withUpstream = (upstream: unknown): string[] => ['broker', '--config', temporaryFile('c.json', { upstream })];
   const rows: readonly Row[] = [
     [['broker', '--config', temporaryFile('c.json', '{')], 'ERR_USAGE_CONFIG', ['c.json', 'not JSON']],
     [['broker', '--config', temporaryFile('c.json', [])], 'ERR_USAGE_CONFIG', ['c.json', 'must be object']],
     [
       ['broker', '--config', temporaryFile('c.json', { gatewy: {} })],
       'ERR_USAGE_CONFIG',
-      ['"gatewy"', 'allowed are gateway'],
+      ['"gatewy"', 'allowed are gateway, upstream'],
     ],
     [withGateway({ retry: 1 }), 'ERR_USAGE_CONFIG', ['gateway has no option "retry"', 'tRetryMs']],
     [withGateway({ tRetryMs: 0 }), 'ERR_USAGE_CONFIG', ['gateway.tRetryMs', '>= 1']],
@@ -204,6 +205,29 @@ describe('the configuration of the broker', () => {
       'ERR_USAGE_CONFIG',
       ['gateway.predefined.*[1] is "a/#"', 'without + and #'],
     ],
+    ...['a#', '#/a', 'a/+b', 'a/#/b', 'a\0'].map((filter): Row => {
+      const place = `gateway.permissions.me.publish[0] is ${JSON.stringify(filter)}`;
+      return [
+        withGateway({ permissions: { me: { publish: [filter] } } }),
+        'ERR_USAGE_CONFIG',
+        [place, '# as the last'],
+      ];
+    }),
+    [
+      withGateway({ permissions: { '*': { subscribe: [''] } } }),
+      'ERR_USAGE_CONFIG',
+      ['permissions.*.subscribe[0]', '1'],
+    ],
+    [withGateway({ permissions: { '*': { subscribe: 'a' } } }), 'ERR_USAGE_CONFIG', ['subscribe must be array']],
+    [
+      withGateway({ permissions: { '*': { receive: ['a'] } } }),
+      'ERR_USAGE_CONFIG',
+      ['gateway.permissions.* has no option "receive"', 'publish, subscribe'],
+    ],
+    [withUpstream({ urls: [] }), 'ERR_USAGE_CONFIG', ['upstream.urls', '1']],
+    [withUpstream({ protocolVersion: 3 }), 'ERR_USAGE_CONFIG', ['upstream.protocolVersion', '4, 5']],
+    [withUpstream({ url: 'mqtt://x' }), 'ERR_USAGE_CONFIG', ['upstream has no option "url"', 'urls']],
+    [withUpstream({ urls: ['http://x'] }), 'ERR_UPSTREAM_URL', ['http://x', 'mqtt://HOST:PORT']],
   ];
   it.each(rows)('refuses thimble %j', expectRefusal);
 });
@@ -223,7 +247,23 @@ describe('help', () => {
       ],
     ],
     ['build', ['--out <file>', 'default: build/APP.wasm', '--use <name=value>', '--debug', 'default: off']],
-    ['broker', ['--mqtt <port>', '(default: "1883")', '--sn <port>', '(default: "1884")', '(default: "127.0.0.1")']],
+    [
+      'broker',
+      [
+        'Where it listens:',
+        '--mqtt <port>',
+        'default: 1883',
+        '--sn <port>',
+        '(default: "1884")',
+        '(default: "127.0.0.1")',
+        'Another broker instead of our own:',
+        '--upstream <url>',
+        'repeatable',
+        'What it knows and keeps:',
+        '--store <folder>',
+        'What it says:',
+      ],
+    ],
     ['run', ['--gateway <host:port>', '(default: "127.0.0.1:1884")', '--for <seconds>', 'default: run until Ctrl-C']],
   ];
   it.each(shown)('of %s shows options, units, defaults and an example', async (command, words) => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { newCounters as newBrokerCounters } from '../../../host/broker/counters.js';
 import { newCounters as newGatewayCounters } from '../../../host/gateway/counters.js';
 import type { GatewayGauges } from '../../../host/gateway/gauges.js';
+import { aggregateMetrics, type MeasuredAggregate } from '../../../host/metrics/aggregate.js';
 import { brokerMetrics } from '../../../host/metrics/broker.js';
 import { gatewayMetrics } from '../../../host/metrics/gateway.js';
 import { type MetricFamily, renderMetrics } from '../../../host/metrics/text.js';
@@ -34,7 +35,24 @@ const GAUGES: GatewayGauges = {
 
 const gateway = { counters: numbered(newGatewayCounters(), 1_000), gauges: () => GAUGES };
 const broker = { counters: numbered(newBrokerCounters(), 2_000) };
-const everything = (): MetricFamily[] => [...gatewayMetrics(gateway), ...brokerMetrics(broker), ...processMetrics()];
+const aggregate: MeasuredAggregate = {
+  gauges: {
+    isConnected: true,
+    sessions: 2,
+    away: 3,
+    filters: 4,
+    outstanding: 5,
+    held: 6,
+    publishing: 7,
+    overrun: 8,
+  },
+};
+const everything = (): MetricFamily[] => [
+  ...gatewayMetrics(gateway),
+  ...brokerMetrics(broker),
+  ...aggregateMetrics(aggregate),
+  ...processMetrics(),
+];
 
 const valuesOf = (families: ReadonlyMap<string, Family>): number[] =>
   [...families.values()].flatMap(({ samples }) => [...samples.values()]);
@@ -71,6 +89,11 @@ describe('the metrics', () => {
   it('of a broker have every counter once', () => {
     const values = valuesOf(parseExposition(renderMetrics(brokerMetrics(broker))));
     expect(values.sort()).toEqual(Object.values(broker.counters).sort());
+  });
+
+  it('of an aggregated connection have every gauge once', () => {
+    const values = valuesOf(parseExposition(renderMetrics(aggregateMetrics(aggregate))));
+    expect(values.sort()).toEqual(Object.values(aggregate.gauges).map(Number).sort());
   });
 
   it('tell apart what has the same name', () => {
