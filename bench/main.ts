@@ -5,17 +5,21 @@ import { parseArgs } from 'node:util';
 import { print, printJson, table } from '../host/cli/output.js';
 import { PACKAGE_ROOT } from '../host/firmware/paths.js';
 import { benchCodecs } from './codec.js';
-import { formatDocument, formatRate } from './document.js';
+import { formatDocument, formatLoad, formatRate } from './document.js';
 import { benchFleets } from './fleet.js';
 import { benchGateway } from './gateway.js';
 import { benchImages } from './image.js';
 import { commitDate, describeMachine, describeVersions, type Machine, type Versions } from './machine.js';
 import { type Effort, FULL, QUICK, type Row } from './measure.js';
+import { type MemoryRow, measureMemory } from './memory.js';
+import { benchUdp } from './udp.js';
 
 export interface Result {
   readonly machine: Machine;
   readonly versions: Versions;
   readonly rows: readonly Row[];
+  /** What clients cost a gateway. */
+  readonly memory: readonly MemoryRow[];
 }
 
 const HELP = `npm run bench -- [--json] [--write] [--quick]
@@ -33,8 +37,9 @@ async function runBenches(effort: Effort, isQuick: boolean): Promise<Result> {
     ...(await benchFleets(effort, isQuick)),
     ...(await benchImages(effort)),
     ...(await benchGateway(effort)),
+    ...(await benchUdp(effort, isQuick)),
   ];
-  return { machine: describeMachine(), versions: describeVersions(), rows };
+  return { machine: describeMachine(), versions: describeVersions(), rows, memory: measureMemory(isQuick) };
 }
 
 function printRows(rows: readonly Row[]): void {
@@ -47,6 +52,16 @@ function printRows(rows: readonly Row[]): void {
     `${errorPercent.toFixed(1)} %`,
   ]);
   print(table(['bench', 'task', 'with', 'per second', 'of', '±'], cells));
+}
+
+function printLoads(rows: readonly Row[]): void {
+  const cells = rows.flatMap(({ group, task, load }) => (load ? [[group, task, ...formatLoad(load)]] : []));
+  print(table(['bench', 'task', 'CPU a message', 'gateway busy', 'load busy', 'messages, all answered'], cells));
+}
+
+function printMemory(rows: readonly MemoryRow[]): void {
+  const cells = rows.map(({ part, state, clients, bytesPerClient }) => [part, state, clients, bytesPerClient]);
+  print(table(['memory of', 'clients that are', 'clients', 'octets a client'], cells));
 }
 
 const { values } = parseArgs({
@@ -65,5 +80,9 @@ if (values.help === true) {
   const result = await runBenches(isQuick ? QUICK : FULL, isQuick);
   if (values.write === true) writeFileSync(DOCUMENT, formatDocument(result, commitDate()));
   if (values.json === true) printJson(result);
-  else printRows(result.rows);
+  else {
+    printRows(result.rows);
+    printLoads(result.rows);
+    printMemory(result.memory);
+  }
 }

@@ -15,6 +15,20 @@ export interface Row {
   /** Half of the confidence interval of 95 % around the mean, in percent of the mean. */
   readonly errorPercent: number;
   readonly samples: number;
+  /** Where the work is done by a process of its own, and this one is the load. */
+  readonly load?: Load;
+}
+
+/** What the process under load has used, and what the load itself. CPU time includes the system's. */
+export interface Load {
+  /** Messages sent in all, warm-up included. Each was answered, and none twice: otherwise there is no figure. */
+  readonly messages: number;
+  /** CPU time of the process under load, µs. */
+  readonly cpuUsPerMessage: number;
+  /** Of one core, by the process under load. */
+  readonly cpuPercent: number;
+  /** Of one core, by the load: near 100, it would be what limits. */
+  readonly loadCpuPercent: number;
 }
 
 export interface Effort {
