@@ -151,7 +151,6 @@ export class SharedFilters {
   private request(name: string, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void {
     const { link } = this.hub;
     const filter = this.at(name);
-    this.strays.delete(name);
     filter.pending++;
     filter.asked = this.qosAsked;
     link?.subscribe(name, this.qosAsked, now, (granted, at) =>

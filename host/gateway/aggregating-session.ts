@@ -13,7 +13,7 @@ export interface SessionParts {
   step<T>(work: () => T): T;
   tell(connection: Connection, event: (events: UpstreamEvents) => void): void;
   /** DISCONNECT, or the loss of the client. */
-  leave(client: VirtualClient, connection: Connection, isAbort: boolean, now: Millis): void;
+  leave(client: VirtualClient, isAbort: boolean, now: Millis): void;
 }
 
 export class VirtualSession implements UpstreamSession, Connection {
@@ -88,7 +88,7 @@ export class VirtualSession implements UpstreamSession, Connection {
 
   private leave(isAbort: boolean, now: Millis): void {
     this.isLeft = true;
-    this.request((client) => this.parts.leave(client, this, isAbort, now));
+    this.request((client) => this.parts.leave(client, isAbort, now));
   }
 
   private answer(event: () => void): void {

@@ -127,7 +127,7 @@ export class AggregatingUpstream implements Upstream {
       publishes,
       step: (work) => this.step(work),
       tell: hub.tell,
-      leave: (client, connection, isAbort, now) => this.leave(client, connection, isAbort, now),
+      leave: (client, isAbort, now) => this.leave(client, isAbort, now),
     };
     const isKnown = this.restore(options.clientId);
     this.shared = new SharedLink(
@@ -262,8 +262,7 @@ export class AggregatingUpstream implements Upstream {
     return client;
   }
 
-  private leave(client: VirtualClient, connection: Connection, isAbort: boolean, now: Millis): void {
-    if (client.connection !== connection) return;
+  private leave(client: VirtualClient, isAbort: boolean, now: Millis): void {
     this.detach(client, isAbort, now);
     this.boundOne(client, now);
     this.bound(now);

@@ -60,8 +60,30 @@ describe('Subscriptions', () => {
     expect(b.hear()).toEqual(['granted undefined', 'granted undefined']);
     world.broker.send('x', 'm', 1, 1);
     world.broker.send('y', 'n', 1, 2);
+    world.broker.send('y', 'o', 1, 3, false, true);
     expect([a.hear(), b.hear()]).toEqual([['m q1'], []]);
     expect(world.aggregate.gauges.filters).toBe(1);
+    expect(world.broker.take().filter((line) => line.startsWith('unsubscribe'))).toEqual([]);
+  });
+
+  it('are not ended by one who leaves while another is asking', () => {
+    const world = World.started();
+    const a = world.subscriber('a', 'x', 1);
+    world.broker.holds = true;
+    const b = world.opened('b').subscribe('x', 1);
+    a.unsubscribe('x');
+    world.broker.goOn();
+    expect(world.broker.take()).toEqual(['subscribe x q1']);
+    world.broker.send('x', 'm', 0);
+    expect([a.hear(), b.hear()]).toEqual([['unsubscribed'], ['granted 1', 'm q0']]);
+  });
+
+  it('are believed to be with the broker after a restart', () => {
+    const world = World.started({ store: new MemoryStore() });
+    world.subscriber('a', 'x', 0);
+    world.subscriber('b', 'y', 1);
+    world.restart();
+    expect(world.broker.take()).toEqual([]);
   });
 
   it('are asked for with no more than the broker can do', () => {
@@ -152,6 +174,14 @@ describe('Retained messages', () => {
     expect(a.hear()).toEqual(['live q0']);
   });
 
+  it('come once to a client that asks twice before they come', () => {
+    const world = World.started();
+    const a = world.subscriber('a', 'x', 1).subscribe('x', 1);
+    a.hear();
+    for (let i = 0; i < 2; i++) world.broker.send('x', 'old', 0, 0, false, true);
+    expect(a.hear()).toEqual(['old q0 retained']);
+  });
+
   it('come once for each of the two filters that a client subscribes', () => {
     const world = World.started();
     const a = world.subscriber('a', 'x/y', 1);
@@ -168,17 +198,22 @@ describe('Retained messages', () => {
     for (const topic of ['1', '2', '3']) {
       world.pass(59_999);
       world.aggregate.poll(world.now);
-      world.broker.send(topic, topic, 0, 0, false, true);
       a.publish('tick', 0).hear(); // the played broker learns the time from what it is told
+      world.broker.send(topic, topic, 0, 0, false, true);
+      expect(a.hear()).toEqual([`${topic} q0 retained`]);
     }
-    world.pass(120_000);
+    world.pass(60_000);
     a.publish('tick', 0).hear();
     world.broker.send('4', '4', 0, 0, false, true);
     expect(a.hear()).toEqual([]);
   });
 
-  it('are waited for no longer by a client that has left the filter', () => {
+  it('are waited for no longer by a client that has left the filter, or is gone', () => {
     const world = World.started();
+    world.subscriber('b', 'x', 1, true).close();
+    world.broker.take();
+    world.broker.send('x', 'old', 1, 9, false, true);
+    expect(world.broker.take()).toEqual(['acknowledge #9']);
     const a = world.subscriber('a', 'x', 1).unsubscribe('x');
     a.hear();
     world.broker.send('x', 'old', 0, 0, false, true);
@@ -233,7 +268,7 @@ describe('A message from the broker', () => {
     const a = world.subscriber('a', 't', 2);
     world.broker.send('t', 'm', 2, 7);
     const id = a.ids.get('m');
-    a.close();
+    a.complete('m').close(); // a PUBCOMP out of place
     world.broker.send('t', 'n', 1, 8);
     const again = world.client('a').open();
     expect(again.hear()).toEqual(['present', 'm q2 dup', 'n q1']);
@@ -267,6 +302,10 @@ describe('A message from the broker', () => {
     const a = world.subscriber('a');
     const b = world.subscriber('b');
     world.broker.send('t', 'm', 2, 7);
+    expect(a.ids.get('m')).not.toBe(b.ids.get('m'));
+    b.hear();
+    world.broker.send('t', 'm', 2, 7, true);
+    expect(b.hear()).toEqual([]);
     a.acknowledge('m').complete('m');
     world.reconnect();
     world.broker.send('t', 'm', 2, 7, true);
@@ -297,12 +336,26 @@ describe('A message from the broker', () => {
     const world = World.started();
     const a = world.subscriber('a').close();
     world.broker.send('t', 'm', 2, 7);
+    expect(world.aggregate.gauges.held).toBe(1);
     world.reconnect('new');
+    expect(world.aggregate.gauges.held).toBe(0);
     world.broker.take();
     a.open();
     expect(a.hear()).toEqual(['present', 'm q2']);
     a.acknowledge('m').complete('m');
     expect(world.broker.take()).toEqual([]);
+    expect(world.aggregate.gauges.held).toBe(0);
+  });
+
+  it('is not taken for an older one of the same identifier after a restart', () => {
+    const world = World.started({ store: new MemoryStore() });
+    const a = world.subscriber('a');
+    world.broker.send('t', 'm', 2, 7);
+    world.broker.send('t', 'n', 2, 7);
+    world.restart();
+    world.broker.send('t', 'n', 2, 7, true);
+    a.hear();
+    expect(a.open().hear()).toEqual(['present', 'n q2 dup']);
   });
 
   it('of QoS 2 comes after a restart to those who lack it, under their identifiers, and to nobody else', () => {
@@ -452,15 +505,39 @@ describe('A message to the broker', () => {
 
   it('under the identifier of another that is open ends the other, with the broker too', () => {
     const world = World.started();
-    const a = world.opened('a').publish('m', 5, 2).publish('n', 5, 2).publish('o', 5, 2, true);
+    const a = world.opened('a').publish('m', 5, 2).publish('m', 5, 2).publish('o', 5, 2, true);
     expect(a.hear()).toEqual(['taken #5', 'taken #5', 'taken #5']);
     expect(anonymous(world.broker.take())).toEqual([
       'publish m #a q2',
       'release #a',
-      'publish n #b q2',
+      'publish m #b q2',
       'release #b',
       'publish o #c q2',
     ]);
+  });
+
+  it('whose identifier was used for another before the broker answered is freed after a restart', () => {
+    const world = World.started({ store: new MemoryStore() });
+    const seen: string[] = [];
+    world.broker.holds = true;
+    const a = world.opened('a').publish('m', 5, 2).publish('n', 5, 2);
+    expect(anonymous(world.broker.take(), seen)).toEqual(['publish m #a q2', 'publish n #b q2']);
+    world.restart();
+    expect(anonymous(world.broker.take(), seen)).toEqual(['release #a']);
+    a.open().publish('n', 5, 2, true);
+    expect(anonymous(world.broker.take(), seen)).toEqual(['publish n #b q2 dup']);
+  });
+
+  it('is released once, however often the client asks for it', () => {
+    const world = World.started();
+    const a = world.opened('a').publish('m', 5, 2);
+    world.broker.holds = true;
+    world.broker.take();
+    a.hear();
+    a.release(5).release(5);
+    expect(world.broker.take()).toHaveLength(1);
+    world.broker.goOn();
+    expect(a.hear()).toEqual(['completed #5']);
   });
 
   it('that nobody will repeat leaves no identifier in use with the broker', () => {

@@ -58,6 +58,8 @@ describe('The shared session', () => {
     world.pass(60_000);
     expect(world.aggregate.gauges.isConnected).toBe(true);
     expect(world.aggregate.nextDue()).toBe(Number.POSITIVE_INFINITY);
+    world.broker.lose();
+    expect(world.aggregate.nextDue() - world.now).toBeLessThanOrEqual(1_000);
   });
 
   it('is given up when the broker does not answer, and tried again', () => {
@@ -100,10 +102,11 @@ describe('A session of a client', () => {
   });
 
   it('is forgotten where it is clean, or a clean one follows', () => {
-    const world = World.started();
+    const world = World.started({ store: new MemoryStore() });
     world.opened('a', true).close();
     expect(world.client('a').open().hear()).toEqual(['new']);
     expect(world.client('a').open(true).hear()).toEqual(['new']);
+    world.restart();
     expect(world.client('a').open().hear()).toEqual(['new']);
   });
 
@@ -224,6 +227,20 @@ describe('A will', () => {
     expect(world.broker.take()).toEqual([]);
   });
 
+  it('of QoS 1 is published again until the broker has it', () => {
+    for (const lose of ['reconnect', 'restart'] as const) {
+      const world = World.started({ store: new MemoryStore() });
+      world.broker.holds = true;
+      world.opened('a', false, willOf('w', 1)).abort();
+      const [first] = world.broker.take();
+      world.broker.holds = false;
+      world[lose]();
+      expect(world.broker.take()).toEqual([`${first} dup`]);
+      world[lose]();
+      expect(world.broker.take()).toEqual([]);
+    }
+  });
+
   it('is published once at QoS 2, whatever is lost in between, also the process', () => {
     for (const lose of ['reconnect', 'restart'] as const) {
       const world = World.started({ store: new MemoryStore() });
@@ -279,6 +296,14 @@ describe('Messages for clients that are away', () => {
     expect(world.aggregate.gauges).toMatchObject({ outstanding: 2, held: 0 });
     a.close();
     expect(world.aggregate.gauges).toMatchObject({ outstanding: 0, held: 0, sessions: 0 });
+  });
+
+  it('end the session of a client that goes away with too many', () => {
+    const world = World.started({ awayMessagesMax: 1 });
+    const a = world.subscriber('a');
+    for (const id of [1, 2]) world.broker.send('t', `${id}`, 1, id);
+    a.close();
+    expect(world.aggregate.gauges.sessions).toBe(0);
   });
 
   it('are not kept at QoS 0', () => {
