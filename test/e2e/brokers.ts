@@ -1,7 +1,7 @@
 // Brokers of other people's making, as real processes on loopback: mosquitto and nats-server, alone or as a cluster. They can be
 // killed and started anew on the same ports and data.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -36,6 +36,18 @@ export async function untilSo(what: string, probe: () => Promise<boolean>): Prom
     if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
     await pause(POLL_MS);
   }
+}
+
+const GUIDE = readFileSync(new URL('../../docs/UPSTREAM.md', import.meta.url), 'utf8');
+
+/** A configuration of docs/UPSTREAM.md, by the name in its first line, word for word but for what `instead` replaces. */
+function documented(name: string, instead: Readonly<Record<string, string>>): string {
+  const text = new RegExp(`\`\`\`conf\\n# ${name}\\n([^]*?)\`\`\``).exec(GUIDE)?.[1];
+  if (text === undefined) throw new Error(`docs/UPSTREAM.md has no ${name}`);
+  return Object.entries(instead).reduce((config, [words, others]) => {
+    if (!config.includes(words)) throw new Error(`${name} in docs/UPSTREAM.md has no "${words}"`);
+    return config.replace(words, others);
+  }, text);
 }
 
 /** A server with a configuration in a file. */
@@ -101,22 +113,20 @@ export interface Mosquitto {
 /** Listeners for TCP, TLS, WebSocket and WebSocket over TLS. `more`: lines of configuration for the TCP listener. */
 export async function startMosquitto(certificates: Certificates, more = ''): Promise<Mosquitto> {
   const [port, tlsPort, wsPort, wssPort] = (await freePorts(4)) as [number, number, number, number];
-  const tls = `certfile ${certificates.certFile}\nkeyfile ${certificates.keyFile}\n`;
-  const configFile = join(temporaryFolder(), 'mosquitto.conf');
-  writeFileSync(
-    configFile,
-    `allow_anonymous true
-user root
-listener ${port} ${HOST}
-${more}
-listener ${tlsPort} ${HOST}
-${tls}
-listener ${wsPort} ${HOST}
-protocol websockets
-listener ${wssPort} ${HOST}
-protocol websockets
-${tls}`,
-  );
+  const folder = temporaryFolder();
+  const configFile = join(folder, 'mosquitto.conf');
+  const config = documented('mosquitto.conf', {
+    '/var/lib/mosquitto/': `${folder}/`,
+    'listener 1883 0.0.0.0': `listener ${port} ${HOST}\n${more}`,
+    'listener 8883 0.0.0.0': `listener ${tlsPort} ${HOST}`,
+    'listener 8080 0.0.0.0': `listener ${wsPort} ${HOST}`,
+    '/etc/mosquitto/server.pem': certificates.certFile,
+    '/etc/mosquitto/server.key': certificates.keyFile,
+  });
+  const tls = `protocol websockets\ncertfile ${certificates.certFile}\nkeyfile ${certificates.keyFile}\n`;
+  // Started by root it would become `mosquitto`, who may not read the folders of the tests.
+  const user = process.getuid?.() === 0 ? 'user root\n' : '';
+  writeFileSync(configFile, `${user}${config}listener ${wssPort} ${HOST}\n${tls}`);
   const server = new Server('mosquitto', configFile, [port, tlsPort, wsPort, wssPort]);
   return { server: await server.start(), port, tlsPort, wsPort, wssPort };
 }
@@ -131,53 +141,58 @@ export interface NatsNode {
   readonly monitorPort: number;
 }
 
+/** NATS sends again what was not acknowledged for so long. Its default, 30 s, is long for a test. */
+const ACK_WAIT = 'ack_wait: "3s"';
+
+/** nats-server with JetStream and MQTT. */
+export async function startNats(): Promise<NatsNode> {
+  const [port] = await freePorts(1);
+  const node = await natsNode('nats.conf', 'nats', port!, {});
+  await node.server.start();
+  return node;
+}
+
 /**
- * `count` nodes of nats-server with JetStream and MQTT; more than one make a cluster with three replicas of everything. Its
- * clients can connect as soon as it has a leader, which is a little later.
+ * Three nodes of one cluster, with three replicas of everything. Clients can connect as soon as it has a leader, which is a
+ * little later.
  */
-export async function startNats(count = 1): Promise<NatsNode[]> {
-  const folder = temporaryFolder();
-  const ports = await freePorts(5 * count);
-  const routes = Array.from({ length: count }, (_, i) => `nats-route://${HOST}:${ports[5 * i + 4]}`);
-  const nodes = Array.from({ length: count }, (_, i): NatsNode => {
-    const [client, port, wsPort, monitorPort, route] = ports.slice(5 * i) as [number, number, number, number, number];
-    const name = `n${i + 1}`;
-    const config = natsConfig({ name, folder, client, port, wsPort, monitorPort, route, routes });
-    const configFile = join(folder, `${name}.conf`);
-    writeFileSync(configFile, config);
-    return { server: new Server('nats-server', configFile, [client, port, wsPort]), name, port, wsPort, monitorPort };
-  });
+export async function startNatsCluster(): Promise<NatsNode[]> {
+  const names = ['nats1', 'nats2', 'nats3'];
+  const ports = await freePorts(2 * names.length);
+  const nodes = await Promise.all(
+    names.map((name, i) =>
+      natsNode('nats1.conf', name, ports[i]!, {
+        'server_name: nats1': `server_name: ${name}`,
+        '0.0.0.0:6222': `${HOST}:${ports[names.length + i]}`,
+        ...Object.fromEntries(names.map((other, j) => [`//${other}:6222`, `//${HOST}:${ports[names.length + j]}`])),
+      }),
+    ),
+  );
   await Promise.all(nodes.map(({ server }) => server.start()));
   return nodes;
 }
 
-interface NatsSettings {
-  readonly name: string;
-  readonly folder: string;
-  readonly client: number;
-  readonly port: number;
-  readonly wsPort: number;
-  readonly monitorPort: number;
-  readonly route: number;
-  readonly routes: readonly string[];
-}
-
-function natsConfig({ name, folder, client, port, wsPort, monitorPort, route, routes }: NatsSettings): string {
-  const store = join(folder, name);
-  mkdirSync(store);
-  const isCluster = routes.length > 1;
-  return `server_name: ${name}
-listen: "${HOST}:${client}"
-http: "${HOST}:${monitorPort}"
-jetstream { store_dir: "${store}" }
-mqtt {
-  listen: "${HOST}:${port}"
-  ack_wait: "5s"
-  ${isCluster ? 'stream_replicas: 3\n  consumer_replicas: 3' : ''}
-}
-websocket { listen: "${HOST}:${wsPort}", no_tls: true }
-${isCluster ? `cluster { name: "thimble", listen: "${HOST}:${route}", routes: [${routes.map((r) => `"${r}"`).join(', ')}] }` : ''}
-`;
+async function natsNode(
+  documentedName: string,
+  name: string,
+  port: number,
+  instead: Readonly<Record<string, string>>,
+): Promise<NatsNode> {
+  const [clientPort, wsPort, monitorPort] = (await freePorts(3)) as [number, number, number];
+  const folder = temporaryFolder();
+  const configFile = join(folder, 'nats.conf');
+  const config = documented(documentedName, {
+    'mqtt {': `mqtt { ${ACK_WAIT},`,
+    '/var/lib/nats': folder,
+    '0.0.0.0:4222': `${HOST}:${clientPort}`,
+    '127.0.0.1:8222': `${HOST}:${monitorPort}`,
+    '0.0.0.0:1883': `${HOST}:${port}`,
+    '0.0.0.0:8080': `${HOST}:${wsPort}`,
+    ...instead,
+  });
+  writeFileSync(configFile, config);
+  const server = new Server('nats-server', configFile, [clientPort, port, wsPort]);
+  return { server, name, port, wsPort, monitorPort };
 }
 
 /** What a client and a broker say to each other, in order: a way to the broker that listens in. */

@@ -5,9 +5,9 @@ import type { MqttUpstream } from '../../host/net/mqtt-upstream.js';
 import { openUdpGateway, parseAddress, type UdpGateway } from '../../host/net/udp.js';
 import { makeUpstream } from '../host/net/mqtt-upstream-world.js';
 import { describeWithTools } from '../tools.js';
-import { type NatsNode, startNats, untilSo } from './brokers.js';
+import { type NatsNode, startNatsCluster, untilSo } from './brokers.js';
 import { Application, Ledger, PREDEFINED, Talker } from './talkers.js';
-import { HOST, until } from './world.js';
+import { HOST } from './world.js';
 
 const DEVICES = 20;
 /** Messages of each device between one death and the next. */
@@ -49,7 +49,7 @@ describeWithTools(['nats-server'], 'a cluster of three nodes', () => {
   let talkers: Talker[];
 
   beforeAll(async () => {
-    nodes = await startNats(3);
+    nodes = await startNatsCluster();
     const urls = nodes.map(({ port }) => `mqtt://${HOST}:${port}`);
     upstream = makeUpstream(urls);
     listener = makeUpstream(urls);
@@ -71,7 +71,8 @@ describeWithTools(['nats-server'], 'a cluster of three nodes', () => {
     await Promise.all(nodes.map(({ server }) => server.kill()));
   });
 
-  const allDone = (): Promise<unknown> => until('all are acknowledged', () => talkers.every(({ isDone }) => isDone));
+  const allDone = (): Promise<void> =>
+    untilSo('all are acknowledged', async () => talkers.every(({ isDone }) => isDone));
 
   /** Every stream has a leader, to whose knowledge every replica has everything. */
   const whole = (): Promise<void> =>
@@ -102,12 +103,12 @@ describeWithTools(['nats-server'], 'a cluster of three nodes', () => {
   async function killUnderLoad(node: NatsNode): Promise<number> {
     for (const talker of talkers) talker.talk(ROUND);
     const halfWay = talkers.map(({ acked }) => acked + ROUND / 2);
-    await until('the load runs', () => talkers.some(({ acked }, i) => acked >= halfWay[i]!));
+    await untilSo('the load runs', async () => talkers.some(({ acked }, i) => acked >= halfWay[i]!));
     await node.server.kill();
     const killedMs = performance.now();
     const before = talkers.map(({ acked }) => acked);
     // Anew served: not the acknowledgement that was on its way.
-    await until('all are served again', () =>
+    await untilSo('all are served again', async () =>
       talkers.every(({ acked, isDone }, i) => isDone || acked >= before[i]! + 2),
     );
     const lastMs = Math.max(...talkers.map(({ lastAckMs }) => lastAckMs));
@@ -129,7 +130,7 @@ describeWithTools(['nats-server'], 'a cluster of three nodes', () => {
       const node = kind === 'leader' ? leader : nodes.find((other) => other !== leader)!;
       recoveryMs[kind] = await killUnderLoad(node);
     }
-    await until('all that was acknowledged has arrived', () => ledger.missing().length === 0);
+    await untilSo('all that was acknowledged has arrived', async () => ledger.missing().length === 0);
     expect(ledger.acknowledged.size).toBe(DEVICES * ROUND * 3);
     const copies = [...ledger.arrived.values()].reduce((sum, count) => sum + count, 0) - ledger.arrived.size;
     const { leader, other } = recoveryMs;

@@ -5,7 +5,8 @@ import { PacketType, ReturnCode, TopicType } from '../../assembly/protocol/index
 import type { MqttUpstream } from '../../host/net/mqtt-upstream.js';
 import { decode, encode, isFault, type Packet } from '../../host/wire/index.js';
 import { type Owner, open } from '../host/net/mqtt-upstream-world.js';
-import { HOST, until } from './world.js';
+import { untilSo } from './brokers.js';
+import { HOST } from './world.js';
 
 /** What all publish to: a predefined topic of the gateway. */
 export const TOPIC = 'load';
@@ -139,12 +140,11 @@ export class Application {
     this.owner.close();
   }
 
-  private async connect(): Promise<void> {
-    for (;;) {
+  private connect(): Promise<void> {
+    return untilSo('the application has a session', async () => {
       this.owner = open(this.upstream, { clientId: 'application', clean: false });
-      if ((await this.owner.events.next()).startsWith('connected')) return;
-      await until('a moment has passed', () => true);
-    }
+      return (await this.owner.events.next()).startsWith('connected');
+    });
   }
 
   private async listen(): Promise<void> {

@@ -4,9 +4,9 @@ import type { MqttUpstream } from '../../host/net/mqtt-upstream.js';
 import { openUdpGateway, parseAddress, type UdpGateway } from '../../host/net/udp.js';
 import { makeUpstream } from '../host/net/mqtt-upstream-world.js';
 import { describeWithTools } from '../tools.js';
-import { makeCertificates, startMosquitto, startNats } from './brokers.js';
+import { makeCertificates, startMosquitto, startNats, untilSo } from './brokers.js';
 import { Application, Ledger, PREDEFINED, Talker } from './talkers.js';
-import { HOST, until } from './world.js';
+import { HOST } from './world.js';
 
 const DEVICES = 20;
 const MESSAGES = 250;
@@ -34,9 +34,9 @@ async function load(name: string, url: string, protocolVersion: 4 | 5): Promise<
   talkers = Array.from({ length: DEVICES }, (_, i) => new Talker(`device-${i}`, port, ledger));
   const startMs = performance.now();
   for (const talker of talkers) talker.talk(MESSAGES);
-  await until('all are acknowledged', () => talkers.every(({ isDone }) => isDone));
+  await untilSo('all are acknowledged', async () => talkers.every(({ isDone }) => isDone));
   const perSecond = (DEVICES * MESSAGES) / ((performance.now() - startMs) / 1_000);
-  await until('all have arrived', () => ledger.missing().length === 0);
+  await untilSo('all have arrived', async () => ledger.missing().length === 0);
   expect(ledger.acknowledged.size).toBe(DEVICES * MESSAGES);
   process.stdout.write(
     `${name}, MQTT ${protocolVersion}: ${Math.round(perSecond)} messages/s at QoS 1 from ${DEVICES} devices\n`,
@@ -50,7 +50,7 @@ describeWithTools(['mosquitto', 'openssl', 'nats-server'], 'under load', () => {
   });
 
   it('nats-server gets all that is acknowledged', async () => {
-    const [node] = await startNats();
-    await load('nats-server', `mqtt://${HOST}:${node!.port}`, 4);
+    const { port } = await startNats();
+    await load('nats-server', `mqtt://${HOST}:${port}`, 4);
   });
 });

@@ -5,7 +5,15 @@ import type { MqttUpstream } from '../../host/net/mqtt-upstream.js';
 import type { Qos } from '../../host/ports.js';
 import { makeUpstream, type OpenOptions, type Owner, open } from '../host/net/mqtt-upstream-world.js';
 import { describeWithTools } from '../tools.js';
-import { type Certificates, makeCertificates, type Server, startMosquitto, startNats, Tap } from './brokers.js';
+import {
+  type Certificates,
+  makeCertificates,
+  type Server,
+  startMosquitto,
+  startNats,
+  Tap,
+  untilSo,
+} from './brokers.js';
 import { HOST, until } from './world.js';
 
 /** A way to a broker. */
@@ -30,12 +38,14 @@ function upstreamTo({ url, protocolVersion, ca }: Way): MqttUpstream {
 
 /** A session that is open. The broker may need a moment after its start. */
 async function join(upstream: MqttUpstream, options: OpenOptions): Promise<{ owner: Owner; sessionPresent: boolean }> {
-  for (;;) {
-    const owner = open(upstream, options);
-    const event = await owner.events.next();
-    if (event.startsWith('connected')) return { owner, sessionPresent: event.endsWith('true') };
-    await until('the broker is tried again', () => true);
-  }
+  let owner!: Owner;
+  let event = '';
+  await untilSo('a session', async () => {
+    owner = open(upstream, options);
+    event = await owner.events.next();
+    return event.startsWith('connected');
+  });
+  return { owner, sessionPresent: event.endsWith('true') };
 }
 
 async function subscribed(owner: Owner, filter: string, qos: Qos, granted = qos): Promise<void> {
@@ -244,8 +254,7 @@ describeWithTools(['nats-server'], 'nats-server', () => {
   let wsPort = 0;
 
   beforeAll(async () => {
-    const [node] = await startNats();
-    ({ server, port, wsPort } = node!);
+    ({ server, port, wsPort } = await startNats());
   });
 
   describe('mqtt', () => promises(() => ({ url: `mqtt://${HOST}:${port}`, protocolVersion: 4 }), 1));
