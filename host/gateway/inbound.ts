@@ -12,6 +12,9 @@ import { InboundPhase } from './session.js';
 
 type Publish = Extract<Packet, { type: PacketType.Publish }>;
 
+/** Of a handshake whose PUBLISH was not seen. */
+const NO_FINGERPRINT = -1;
+
 export class Inbound {
   constructor(private readonly core: Core) {}
 
@@ -46,6 +49,10 @@ export class Inbound {
   }
 
   onPubrel(session: ClientSession, msgId: number, now: Millis): void {
+    if (msgId === MSG_ID_NONE) {
+      this.core.counters.malformed++; // a broker would end the session over it
+      return;
+    }
     const record = session.qos2.get(msgId);
     if (record?.phase === InboundPhase.AwaitPubrec) {
       // PUBREC was not sent yet: this PUBREL belongs to an earlier handshake with the same MsgId.
@@ -54,17 +61,32 @@ export class Inbound {
     }
     if (record?.phase === InboundPhase.AwaitPubcomp) return; // the broker has been told, its answer is on its way
     if (record !== undefined) {
-      session.recent.touch(record.recent, now);
+      if (record.recent !== undefined) session.recent.touch(record.recent, now);
       record.phase = InboundPhase.AwaitPubcomp;
     }
     // Also for an id that is not known here: the handshake may have begun on another gateway, or the PUBCOMP was lost (6.6).
+    const releasing = record ?? this.beginRelease(session, msgId);
+    if (releasing === undefined) return; // PUBCOMP cannot say "congestion": the client will try again
     session.link?.release(msgId, now, () => {
-      if (session.qos2.get(msgId) === record) session.qos2.delete(msgId);
+      if (session.qos2.get(msgId) === releasing) session.qos2.delete(msgId);
       session.send({ type: PacketType.PubComp, msgId });
     });
   }
 
+  /** The end of a handshake whose beginning is not known. */
+  private beginRelease(session: ClientSession, msgId: number): InboundQos2 | undefined {
+    if (this.isBusy(session) || !this.makeRoom(session)) return undefined;
+    const record: InboundQos2 = { fingerprint: NO_FINGERPRINT, phase: InboundPhase.AwaitPubcomp, recent: undefined };
+    session.qos2.set(msgId, record);
+    return record;
+  }
+
   private publishQos0(session: ClientSession, packet: Publish, message: Message, now: Millis): void {
+    // Before the broker has the session open even these have to wait, and must not do so without limit.
+    if (this.isBusy(session)) {
+      this.answer(session, packet, ReturnCode.Congestion);
+      return;
+    }
     this.core.counters.publishesInQos0++;
     session.link?.publish(message, MSG_ID_NONE, false, now, (outcome) => {
       if (outcome !== 'taken') this.refuse(session, packet, outcome); // PUBACK with an error may answer any QoS (6.6)
@@ -101,7 +123,7 @@ export class Inbound {
       if (copy.answer !== undefined) session.send(copy.answer);
       return;
     }
-    if (this.isBusy(session)) this.answer(session, packet, ReturnCode.Congestion);
+    if (this.isBusy(session) || !this.makeRoom(session)) this.answer(session, packet, ReturnCode.Congestion);
     else this.beginQos2(session, packet, message, print, now);
   }
 
@@ -133,7 +155,6 @@ export class Inbound {
     this.core.counters.publishesInQos2++;
     const recent = session.recent.add(msgId, print);
     const record: InboundQos2 = { fingerprint: print, phase: InboundPhase.AwaitPubrec, recent };
-    this.makeRoom(session);
     session.qos2.set(msgId, record);
     session.link?.publish(message, msgId, dup, now, (outcome, at) => {
       if (outcome === 'taken') {
@@ -149,11 +170,18 @@ export class Inbound {
     });
   }
 
-  /** A client has one handshake at a time (6.6): of many open ones, the oldest were given up. */
-  private makeRoom(session: ClientSession): void {
-    if (session.qos2.size < this.core.config.qos2Max) return;
-    const [oldest] = session.qos2.keys();
-    if (oldest !== undefined) session.qos2.delete(oldest);
+  /**
+   * A client has one handshake at a time (6.6): of many open ones, the oldest were given up. Not those that the broker is
+   * still to answer, whose MsgIds are in use; false where there are only these.
+   */
+  private makeRoom({ qos2 }: ClientSession): boolean {
+    if (qos2.size < this.core.config.qos2Max) return true;
+    for (const [msgId, { phase }] of qos2) {
+      if (phase !== InboundPhase.AwaitPubrel) continue;
+      qos2.delete(msgId);
+      return true;
+    }
+    return false;
   }
 
   private isBusy(session: ClientSession): boolean {

@@ -53,8 +53,8 @@ export const enum InboundPhase {
 export interface InboundQos2 {
   readonly fingerprint: number;
   phase: InboundPhase;
-  /** The same request among the recent ones, which outlives the handshake. */
-  readonly recent: Recent;
+  /** The same request among the recent ones, which outlives the handshake; undefined where its PUBLISH was not seen. */
+  readonly recent: Recent | undefined;
 }
 
 /** The CONNECT that a session rests on. */

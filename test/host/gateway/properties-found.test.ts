@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { PacketType, PROTOCOL_ID, ReturnCode } from '../../../assembly/protocol/index.js';
 import { MemoryStore } from '../../../host/core/memory-store.js';
-import { World } from './world.js';
+import type { Packet } from '../../../host/wire/index.js';
+import { short, World } from './world.js';
 
 const kept = { cleanSession: false } as const;
 const WILL = { qos: 1, retain: false, topic: 'will' } as const;
@@ -60,5 +61,53 @@ describe('a client', () => {
     device.say({ type: PacketType.WillTopic, will: WILL }, { type: PacketType.WillMsg, message: new Uint8Array() });
     expect(device.hear().at(-1)).toEqual({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
     expect(world.broker.session('new').options.clientId).toBe('new');
+  });
+});
+
+describe('of a client that floods', () => {
+  const LIMITS = { requestsMax: 2, qos2Max: 2 } as const;
+  const TOPIC = short('ab');
+
+  function flooding() {
+    const world = new World(LIMITS);
+    const device = world.device('x', 'a').connected(kept);
+    world.broker.holds = true;
+    return { world, device, broker: world.broker };
+  }
+
+  it('no PUBREL goes to the broker twice while it is being answered, nor one without a MsgId', () => {
+    const { world, device, broker } = flooding();
+    const pubrel = (msgId: number): Packet => ({ type: PacketType.PubRel, msgId });
+    device.say(pubrel(0), pubrel(5), pubrel(5), pubrel(6), pubrel(7));
+    expect(broker.releasedIds).toEqual([5, 6]);
+    expect(world.gateway.counters.malformed).toBe(1);
+    broker.release();
+    expect(device.hear().map((packet) => 'msgId' in packet && packet.msgId)).toEqual([5, 6]);
+    device.say(pubrel(7)).hearOne(PacketType.PubComp);
+  });
+
+  it('QoS 0 waits within limits for a session that the broker has not opened yet', () => {
+    const { world, device, broker } = flooding();
+    broker.holdsConnect = true;
+    device.say({ type: PacketType.WillTopicUpd, will: WILL }); // opens it anew
+    for (let i = 0; i < 5; i++) device.publish(TOPIC, `${i}`);
+    const refused = { type: PacketType.PubAck, msgId: 0, returnCode: ReturnCode.Congestion };
+    expect(device.hear()).toMatchObject([refused, refused, refused]);
+    broker.connect();
+    expect(broker.published).toHaveLength(LIMITS.requestsMax);
+    expect(world.gateway.counters.congested).toBe(3);
+  });
+
+  it('no MsgId of QoS 2 is used anew while the broker is still to answer it', () => {
+    const world = new World({ ...LIMITS, requestsMax: 16 });
+    const device = world.device('x', 'a').connected(kept);
+    world.broker.holds = true;
+    for (const msgId of [1, 2, 3, 1]) device.publish(TOPIC, `${msgId}`, 2, msgId);
+    expect(world.broker.publishedAs.map(([id]) => id)).toEqual([1, 2]);
+    expect(device.hearOne(PacketType.PubAck)).toMatchObject({ msgId: 3, returnCode: ReturnCode.Congestion });
+    world.broker.release();
+    expect(device.publish(TOPIC, '3', 2, 3).hear()).toMatchObject(
+      [1, 2, 3].map((msgId) => ({ type: PacketType.PubRec, msgId })),
+    );
   });
 });
