@@ -6,9 +6,14 @@ export class BoundsChecker implements Checker {
   /** Requests that the broker has not answered, by session. */
   private readonly pending = new Map<Upper, number>();
 
+  /** Requests that had waited for a session to be opened; undefined while none is. */
+  private waited: number | undefined;
+
   constructor(private readonly limits: Limits) {}
 
   see(event: Event): void {
+    if (event.what === 'news' && event.news.news === 'connected') this.waited = 0;
+    else if (event.what === 'in' || event.what === 'step') this.waited = undefined;
     if (event.what === 'call') this.count(event);
     else if (event.what === 'news' && event.news.news === 'answer') {
       this.pending.set(event.on, (this.pending.get(event.on) ?? 0) - 1);
@@ -22,7 +27,9 @@ export class BoundsChecker implements Checker {
     if (call !== 'publish' && call !== 'subscribe' && call !== 'unsubscribe' && call !== 'release') return;
     const pending = (this.pending.get(on) ?? 0) + 1;
     this.pending.set(on, pending);
+    if (this.waited !== undefined) this.waited++;
     const max = this.limits.requestsMax + this.limits.subscriptionsMax;
+    if ((this.waited ?? 0) > max) violated(`${this.waited} requests had waited for the broker, more than ${max}`);
     if (pending > max) violated(`${pending} requests wait for the broker, more than ${max}`);
   }
 

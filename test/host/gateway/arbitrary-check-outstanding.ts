@@ -96,6 +96,7 @@ export class OutstandingChecker implements Checker {
   /** Rightly or not is for the upstream's checker: a PUBACK can come before the broker, opened for it, repeats its message. */
   private acknowledged(clientId: string, id: number): void {
     const ledger = this.ledger(this.clients.get(clientId));
+    ledger.register = undefined; // the REGISTER of a message that it has after all
     if (ledger.publish?.msgId === id && ledger.publish.qos === 1) ledger.publish = undefined;
   }
 
@@ -113,7 +114,6 @@ export class OutstandingChecker implements Checker {
     const isRefused = packet.type === PacketType.PubAck && packet.returnCode !== ReturnCode.Accepted;
     const isOver = isTaken || isRefused || packet.type === PacketType.PubComp;
     if (isOver) ledger.publish = undefined;
-    if (isTaken) ledger.register = undefined; // the REGISTER of a message that it has after all
   }
 
   private say(client: Client, ledger: Ledger, packet: Packet): void {

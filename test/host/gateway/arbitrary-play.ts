@@ -24,6 +24,7 @@ import { bytes, puback, regack } from './world.js';
 
 const LINES_SHOWN = 120;
 const ANSWERS_MAX = 200;
+const FLOOD = 8;
 
 /** Where the tags of messages begin that may come more than once: from clients, or retained. */
 const OFTEN = 'u';
@@ -185,6 +186,9 @@ export class Play {
       case 'copy':
       case 'resend':
         this.again(step.place, step.do === 'resend');
+        break;
+      case 'flood':
+        for (let i = 0; i < FLOOD; i++) this.again(step.place, false);
         break;
       case 'octets':
         this.sayOctets(step.place, step.octets);

@@ -26,8 +26,8 @@ export type BrokerStep =
 export type Step =
   /** A packet; the payload of a PUBLISH is replaced by a tag and as much padding as it has octets. */
   | { readonly do: 'say'; readonly place: Place; readonly packet: Packet }
-  /** An exact copy of what was said last from there; a retransmission with DUP. */
-  | { readonly do: 'copy' | 'resend'; readonly place: Place }
+  /** An exact copy of what was said last from there; many of them; a retransmission with DUP. */
+  | { readonly do: 'copy' | 'flood' | 'resend'; readonly place: Place }
   | { readonly do: 'octets'; readonly place: Place; readonly octets: Uint8Array }
   /** Does what is asked there: `all`, until there is silence; `one`, the first; `no`, with this return code; `lose`, nothing. */
   | { readonly do: 'answer'; readonly place: Place; readonly how: 'all' | 'one' | 'lose' | 1 | 2 | 3 }
@@ -203,7 +203,10 @@ const scripted: fc.Arbitrary<Step> = fc.oneof(
 export function steps(isScripted: boolean, lengthMax: number): fc.Arbitrary<Step[]> {
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 40, arbitrary: fc.record({ do: fc.constant('say' as const), place, packet }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('copy' as const, 'resend' as const), place }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constantFrom('copy' as const, 'flood' as const, 'resend' as const), place }),
+    },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('octets' as const), place, octets }) },
     {
       weight: 25,
