@@ -10,6 +10,7 @@ import {
   addressOf,
   client,
   control,
+  GATEWAY_ADDRESS_AT,
   GATEWAY_BYTES,
   Gateway,
   gateway,
@@ -22,8 +23,8 @@ import {
   random,
   received,
   sending,
-  sumOf,
 } from './state';
+import { sumOf } from './sum';
 import { isSame } from './topics';
 import { transmit } from './transmit';
 
@@ -61,8 +62,7 @@ function isAddress(a: usize, b: usize): bool {
 
 /** True for a datagram that another than the gateway in use has sent. Where either has no address, nobody can tell. */
 export function isStranger(): bool {
-  const address = addressOf(gateway);
-  return <bool>(load<u8>(address) && load<u8>(PEER_AT) && !isAddress(address, PEER_AT));
+  return <bool>(load<u8>(GATEWAY_ADDRESS_AT) && load<u8>(PEER_AT) && !isAddress(GATEWAY_ADDRESS_AT, PEER_AT));
 }
 
 /** Puts the gateway to connect to in its place. False where one must be found first. */
@@ -90,8 +90,7 @@ export function chooseGateway(): bool {
 
 /** A session stands with the gateway in use. True where the last one was with another. */
 export function adoptGateway(): bool {
-  const address = addressOf(gateway);
-  if (!load<u8>(address)) memory.copy(address, PEER_AT, ADDRESS_BYTES);
+  if (!load<u8>(GATEWAY_ADDRESS_AT)) memory.copy(GATEWAY_ADDRESS_AT, PEER_AT, ADDRESS_BYTES);
   if (GATEWAYS_MAX && gateway.known === Known.Advertised) gateway.known = <u8>Known.Lasting;
   const last = client.session;
   client.session = sumOfGateway();
@@ -100,8 +99,7 @@ export function adoptGateway(): bool {
 
 /** Over GwId and address. */
 function sumOfGateway(): u32 {
-  const address = addressOf(gateway);
-  return sumOf(address - 1, 2 + <usize>load<u8>(address));
+  return sumOf(GATEWAY_ADDRESS_AT - 1, 2 + <usize>load<u8>(GATEWAY_ADDRESS_AT));
 }
 
 /** The gateway in use cannot be had: the next one that is known, or a search. False where there is no discovery. */
@@ -191,7 +189,7 @@ function onSearchGw(): i32 {
   const link: i32 = client.link;
   // Another asks what we were about to ask: that counts as ours (6.1).
   if (link === Link.Searching && !client.attempts) alarm(control, pauseMs());
-  else if (link === Link.Active && !informing.owed && gateway.known !== Known.Unnamed && load<u8>(addressOf(gateway)))
+  else if (link === Link.Active && !informing.owed && gateway.known !== Known.Unnamed && load<u8>(GATEWAY_ADDRESS_AT))
     begin(informing, Owed.GwInfo, randomMs(T_GWINFO_MS));
   return ErrorCode.None;
 }
@@ -199,7 +197,6 @@ function onSearchGw(): i32 {
 /** On behalf of the gateway, which may be out of the asker's reach. */
 export function sendGwInfo(): void {
   settle(informing);
-  const address = addressOf(gateway);
   sending.code = gateway.id;
-  transmit(PacketType.GwInfo, 0, 0, 0, address + 1, load<u8>(address));
+  transmit(PacketType.GwInfo, 0, 0, 0, GATEWAY_ADDRESS_AT + 1, load<u8>(GATEWAY_ADDRESS_AT));
 }

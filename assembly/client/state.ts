@@ -28,6 +28,7 @@ import {
   IMAGE_MAGIC_AT,
   IMAGE_SEAL_AT,
 } from '../protocol/image';
+import { sumOf } from './sum';
 
 /** What stands between the client and its gateway; named by what is owed. */
 export const enum Link {
@@ -300,8 +301,9 @@ export const publishing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 
 export const willing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 4 * EXCHANGE_BYTES);
 /** Only with discovery. */
 export const informing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 5 * EXCHANGE_BYTES);
-/** The gateway in use. */
+/** The gateway in use, and its address. */
 export const gateway: Gateway = changetype<Gateway>(IMAGE_AT + GATEWAYS);
+export const GATEWAY_ADDRESS_AT: usize = IMAGE_AT + GATEWAYS + ADDRESS_AT;
 /** The packet that arrived, the packet that is being sent, and the cursor for both. */
 export const received: Packet = changetype<Packet>(IMAGE_AT + PACKET_IN);
 export const sending: Packet = changetype<Packet>(IMAGE_AT + PACKET_OUT);
@@ -374,16 +376,6 @@ export function isOurs(): bool {
     load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES &&
     load<u32>(IMAGE_AT, IMAGE_SEAL_AT) === seal
   );
-}
-
-/** CRC-32 bit by bit: a table would take more room than the time is worth. */
-export function sumOf(at: usize, bytes: usize): u32 {
-  let sum: u32 = ~0;
-  for (const end = at + bytes; at < end; at++) {
-    sum ^= load<u8>(at);
-    for (let bit = 0; bit < 8; bit++) sum = (sum >> 1) ^ (-(sum & 1) & 0xedb88320);
-  }
-  return ~sum;
 }
 
 /**

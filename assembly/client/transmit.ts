@@ -5,7 +5,7 @@ import { NODE_ID_BYTES_MAX, TX_BYTES } from '../memory/limits';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { envelopeBytes, wrap } from './forwarded';
-import { ADDRESS_BYTES, addressOf, client, count, cursor, gateway, PEER_AT, received, sending, TX_AT } from './state';
+import { ADDRESS_BYTES, client, count, cursor, GATEWAY_ADDRESS_AT, PEER_AT, received, sending, TX_AT } from './state';
 
 /**
  * Sends one packet of these fields to the gateway in use, or to everyone where its type is for everyone; fields that its type
@@ -22,7 +22,7 @@ export function transmit(type: PacketType, flags: i32, topicId: i32, msgId: i32,
   let length = encode(sending, cursor, TX_AT + before, TX_BYTES - before);
   if (length > 0) {
     if (NODE_ID_BYTES_MAX && before) wrap(type, before);
-    if (type > PacketType.GwInfo) memory.copy(PEER_AT, addressOf(gateway), ADDRESS_BYTES);
+    if (type > PacketType.GwInfo) memory.copy(PEER_AT, GATEWAY_ADDRESS_AT, ADDRESS_BYTES);
     else store<u8>(PEER_AT, 0);
     length = send(TX_AT, length + before);
     store<u8>(PEER_AT, 0);

@@ -85,7 +85,9 @@ describe('connecting', () => {
     h.connect();
     h.take();
     h.hear(willTopicReq());
-    expect(h.take()).toEqual([{ type: PacketType.WillTopic, will: undefined }]);
+    const [sent] = h.takeSent();
+    expect(sent!.packet).toEqual({ type: PacketType.WillTopic, will: undefined });
+    expect(sent!.octets).toEqual(Uint8Array.of(2, PacketType.WillTopic)); // without Flags
   });
 
   it('tries again every T_retry, N_retry times, and then is lost', () => {

@@ -134,6 +134,25 @@ describe('a lost gateway', () => {
   });
 });
 
+describe('a gateway that was silent and comes back', () => {
+  it.each([
+    { clean: false, what: 'still knows topics and subscriptions' },
+    { clean: true, what: 'knows nothing of a clean session' },
+  ])('$what', ({ clean }) => {
+    const h = new Harness().online(60, clean);
+    h.subscribed('news', 3);
+    const temperature = h.registered('temperature', 4);
+    h.pass(45_000 + GIVE_UP);
+    expect(h.link).toBe(Link.Lost);
+    h.pass(h.due);
+    expect(h.take().at(-1)).toMatchObject({ type: PacketType.Connect, cleanSession: clean });
+    h.hear(connAck());
+    h.publish(temperature, '21');
+    const types = h.take().map((packet) => packet.type);
+    expect(types).toEqual(clean ? [PacketType.Subscribe, PacketType.Register] : [PacketType.Publish]);
+  });
+});
+
 describe('an unsolicited DISCONNECT', () => {
   it('tells that the gateway is lost, and after it topics are registered and subscribed to anew', () => {
     const h = new Harness().online(0);

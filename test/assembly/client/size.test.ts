@@ -111,6 +111,21 @@ describe('limits of the radio and its gateways', () => {
     expect(module.imageBytes).toBeLessThan(plain.imageBytes - 100);
   });
 
+  it.each([
+    { ADDRESS_BYTES_MAX: 33 },
+    { ADDRESS_BYTES_MAX: -1 },
+    { GATEWAYS_MAX: 33 },
+    { GATEWAYS_MAX: -1 },
+    { NODE_ID_BYTES_MAX: 17 },
+    { NODE_ID_BYTES_MAX: -1 },
+    { T_SEARCHGW_MS: 0 },
+    { T_GWINFO_MS: 2 ** 30 + 1 },
+    { N_ADV: 0 },
+    { N_ADV: 17 },
+  ])('out of their range do not build: %j', async (limits) => {
+    await expect(modem(limits)).rejects.toMatchObject({ code: 'ERR_COMPILE' });
+  });
+
   it('of one gateway keep the one in use', async () => {
     const h = new Harness({ module: await modem({ GATEWAYS_MAX: 1 }) });
     h.identify();

@@ -24,6 +24,12 @@ describe('handles', () => {
     expect(h.topic('ab')).not.toBe(h.verb('short', 0x6162));
   });
 
+  it('of a name of one octet are of a name: it is no short topic, and is registered', () => {
+    const h = new Harness().online();
+    h.publish(h.topic('a'), 'x');
+    expect(only(h.take(), PacketType.Register).topicName).toBe('a');
+  });
+
   it('run out with the table', () => {
     const h = nearlyFull(0);
     expect(h.topic('more')).toBe(ErrorCode.Full);

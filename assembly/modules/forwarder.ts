@@ -1,0 +1,174 @@
+// A forwarder by itself (5.5): it stands between nodes and a gateway that do not hear one another, puts what a node sends
+// into an envelope for the gateway, and sends on what the gateway's envelopes hold. A node's Wireless Node Id is its address
+// on the radio (see ABI.md), so there is nothing to remember, and nothing to expire.
+//
+//  0        16            64                  84     104
+// ┌────────┬─────────────┬───────────────────┬──────┬─────────────────────────┐
+// │ header │ counters    │ gateway's address │ peer │ packet, cursor, buffers │
+// └────────┴─────────────┴───────────────────┴──────┴─────────────────────────┘
+import { send } from '../board';
+import { sumOf } from '../client/sum';
+import { decode } from '../codec/decode';
+import { Packet } from '../codec/packet';
+import { Cursor } from '../memory/cursor';
+import { ADDRESS_BYTES_MAX, ENVELOPE_BYTES, RX_BYTES, TX_BYTES } from '../memory/limits';
+import { ErrorCode } from '../protocol/error-code';
+import {
+  ABI_VERSION,
+  Counter,
+  IMAGE_BYTES_AT,
+  IMAGE_COUNTERS_AT,
+  IMAGE_LAYOUT,
+  IMAGE_LAYOUT_AT,
+  IMAGE_MAGIC,
+  IMAGE_MAGIC_AT,
+  IMAGE_SEAL_AT,
+} from '../protocol/image';
+import { PacketType } from '../protocol/packet-type';
+
+// Where static data end: the compiler knows, and the link step says it the way runtimes want it.
+export { __data_end, __heap_base };
+
+/** The bits of Ctrl that hold the radius. */
+const CTRL_RADIUS: i32 = 3;
+const NEVER_MS: i32 = i32.MAX_VALUE;
+
+const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
+const GATEWAY: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
+const PEER: usize = (GATEWAY + ADDRESS_BYTES + 3) & ~3;
+const PACKET: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
+const CURSOR: usize = (PACKET + offsetof<Packet>() + 7) & ~7;
+const RX: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const TX: usize = (RX + RX_BYTES + 7) & ~7;
+const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
+const IMAGE_AT: usize = memory.data(<i32>IMAGE_BYTES, 8);
+const GATEWAY_AT: usize = IMAGE_AT + GATEWAY;
+const PEER_AT: usize = IMAGE_AT + PEER;
+const RX_AT: usize = IMAGE_AT + RX;
+const TX_AT: usize = IMAGE_AT + TX;
+const packet: Packet = changetype<Packet>(IMAGE_AT + PACKET);
+
+export function abi(): i32 {
+  return ABI_VERSION;
+}
+
+export function image(): usize {
+  return IMAGE_AT;
+}
+
+export function imageBytes(): usize {
+  return IMAGE_BYTES;
+}
+
+export function rx(): usize {
+  return RX_AT;
+}
+
+export function rxBytes(): i32 {
+  return RX_BYTES;
+}
+
+export function peer(): usize {
+  return PEER_AT;
+}
+
+export function peerBytes(): i32 {
+  return <i32>ADDRESS_BYTES;
+}
+
+export function start(_now: i32, _seed: i32): i32 {
+  memory.fill(IMAGE_AT, 0, IMAGE_BYTES);
+  store<u32>(IMAGE_AT, IMAGE_MAGIC, IMAGE_MAGIC_AT);
+  store<u32>(IMAGE_AT, IMAGE_LAYOUT, IMAGE_LAYOUT_AT);
+  store<u32>(IMAGE_AT, <u32>IMAGE_BYTES, IMAGE_BYTES_AT);
+  return 0;
+}
+
+/** The gateway's address: `bytes` octets of `rx()`, 1 to ADDRESS_BYTES_MAX. Until it is known nothing is sent on. */
+export function gateway(bytes: i32): i32 {
+  if (bytes < 1) return ErrorCode.BadArgument;
+  if (bytes > ADDRESS_BYTES_MAX) return ErrorCode.TooLong;
+  setAddress(GATEWAY_AT, RX_AT, bytes);
+  return 0;
+}
+
+function setAddress(at: usize, octets: usize, bytes: i32): void {
+  store<u8>(at, bytes);
+  memory.copy(at + 1, octets, bytes);
+}
+
+/** Sends on what has arrived. Returns 0, or why it was dropped. */
+export function receive(bytes: i32, _now: i32): i32 {
+  count(Counter.DatagramsIn);
+  let result: i32 = ErrorCode.TooLong;
+  if (<u32>bytes <= <u32>RX_BYTES) result = decode(packet, changetype<Cursor>(IMAGE_AT + CURSOR), RX_AT, bytes);
+  if (!result) result = isFromGateway() ? unwrap() : wrap(bytes);
+  store<u8>(PEER_AT, 0);
+  if (result === ErrorCode.Unexpected) count(Counter.Unexpected);
+  else if (result) count(Counter.Malformed);
+  return result;
+}
+
+function isFromGateway(): bool {
+  const bytes: i32 = load<u8>(GATEWAY_AT);
+  for (let i = 0; i <= bytes; i++) if (load<u8>(GATEWAY_AT + i) !== load<u8>(PEER_AT + i)) return false;
+  return true;
+}
+
+/** To the node that the envelope names; with a radius, to everyone in reach. */
+function unwrap(): i32 {
+  if (packet.type !== PacketType.Forwarded || !load<u8>(GATEWAY_AT)) return ErrorCode.Unexpected;
+  if (packet.dataBytes > ADDRESS_BYTES_MAX) return ErrorCode.TooLong;
+  setAddress(PEER_AT, packet.data, packet.code & CTRL_RADIUS ? 0 : packet.dataBytes);
+  return pass(packet.inner, packet.innerBytes);
+}
+
+/** To the gateway, with the node's address for an id. Envelopes of others are not carried: there is no end to that. */
+function wrap(bytes: i32): i32 {
+  const idBytes: i32 = load<u8>(PEER_AT);
+  if (packet.type === PacketType.Forwarded || !load<u8>(GATEWAY_AT) || !idBytes || idBytes > ADDRESS_BYTES_MAX)
+    return ErrorCode.Unexpected;
+  const before = ENVELOPE_BYTES + idBytes;
+  if (before + bytes > TX_BYTES) return ErrorCode.TooLong;
+  store<u8>(TX_AT, before);
+  store<u8>(TX_AT, PacketType.Forwarded, 1);
+  store<u8>(TX_AT, packet.type === PacketType.SearchGw ? min(packet.code, CTRL_RADIUS) : 0, 2);
+  memory.copy(TX_AT + ENVELOPE_BYTES, PEER_AT + 1, idBytes);
+  memory.copy(TX_AT + before, RX_AT, bytes);
+  memory.copy(PEER_AT, GATEWAY_AT, ADDRESS_BYTES);
+  return pass(TX_AT, before + bytes);
+}
+
+function pass(at: usize, bytes: i32): i32 {
+  count(send(at, bytes) >= 0 ? Counter.DatagramsOut : Counter.SendFailed);
+  return ErrorCode.None;
+}
+
+function count(counter: Counter): void {
+  const at = IMAGE_AT + IMAGE_COUNTERS_AT + ((<usize>counter) << 2);
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/** Nothing is ever due. */
+export function poll(_now: i32): i32 {
+  return NEVER_MS;
+}
+
+export function seal(): i32 {
+  store<u32>(IMAGE_AT, 0, IMAGE_SEAL_AT);
+  store<u32>(IMAGE_AT, sumOf(IMAGE_AT, IMAGE_BYTES), IMAGE_SEAL_AT);
+  return 0;
+}
+
+export function resume(now: i32): i32 {
+  const sum = load<u32>(IMAGE_AT, IMAGE_SEAL_AT);
+  seal();
+  if (
+    load<u32>(IMAGE_AT, IMAGE_SEAL_AT) === sum &&
+    load<u32>(IMAGE_AT, IMAGE_MAGIC_AT) === IMAGE_MAGIC &&
+    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES
+  )
+    return 0;
+  start(now, 0);
+  return ErrorCode.BadImage;
+}
