@@ -25,7 +25,14 @@ export interface SessionContext {
   readonly log: Log;
   /** Every connection from its beginning to its end, so that the upstream's own end can wait for it. */
   opened(connection: MqttConnection): void;
-  gone(connection: MqttConnection): void;
+  gone(connection: MqttConnection, clientId: string): void;
+  /**
+   * Calls back when no connection that was left under this client id is still on its way out: a CONNECT that overtakes a
+   * DISCONNECT would make the broker publish the will of who said goodbye [MQTT-3.1.4-2].
+   */
+  whenFree(clientId: string, dial: () => void): void;
+  /** A connection is being left. */
+  leaving(clientId: string, connection: MqttConnection): void;
   /** The session is over. */
   ended(session: MqttSession): void;
 }
@@ -142,6 +149,12 @@ export class MqttSession implements UpstreamSession, Candidate {
   }
 
   private connect(): void {
+    this.context.whenFree(this.options.clientId, () => {
+      if (!this.isOver) this.dial();
+    });
+  }
+
+  private dial(): void {
     const { context, options } = this;
     this.connack = undefined;
     this.willQos = this.willQosNow();
@@ -151,7 +164,7 @@ export class MqttSession implements UpstreamSession, Candidate {
         if (connection === this.connection) this.receive(packet);
       },
       gone: (reason) => {
-        context.gone(connection);
+        context.gone(connection, options.clientId);
         if (connection === this.connection) this.gone(reason);
       },
     });
@@ -173,8 +186,10 @@ export class MqttSession implements UpstreamSession, Candidate {
     const before = this.connection!;
     // Of QoS 1 and 2 the broker keeps what is not acknowledged, and sends it again.
     this.early = this.early.filter((packet) => packet.cmd === 'publish' && packet.qos === 0);
-    this.connect();
+    this.connection = undefined;
+    this.context.leaving(this.options.clientId, before);
     before.end();
+    this.connect();
   }
 
   private receive(packet: Packet): void {
@@ -261,7 +276,9 @@ export class MqttSession implements UpstreamSession, Candidate {
     const { connection } = this;
     this.context.qos.leave(this, false);
     this.end(false);
-    if (connection !== undefined) part(connection);
+    if (connection === undefined) return;
+    this.context.leaving(this.options.clientId, connection);
+    part(connection);
   }
 
   private tell(event: () => void): void {

@@ -50,6 +50,11 @@ export class UpstreamTlsError extends Error {
 export class MqttUpstream implements Upstream {
   private readonly sessions = new Set<MqttSession>();
   private readonly connections = new Set<MqttConnection>();
+  /** Connections that were left and are not gone, by client id, and who waits for that. */
+  private readonly departures = new Map<
+    string,
+    { readonly connection: MqttConnection; readonly waiting: (() => void)[] }
+  >();
   private readonly qos: QosKnowledge;
   private readonly context: SessionContext;
   private isStopped = false;
@@ -69,7 +74,16 @@ export class MqttUpstream implements Upstream {
       clock,
       log,
       opened: (connection) => this.connections.add(connection),
-      gone: (connection) => this.forget(connection),
+      gone: (connection, clientId) => this.forget(connection, clientId),
+      whenFree: (clientId, dial) => {
+        const departure = this.departures.get(clientId);
+        if (departure === undefined) dial();
+        else departure.waiting.push(dial);
+      },
+      leaving: (clientId, connection) => {
+        const waiting = this.departures.get(clientId)?.waiting ?? [];
+        this.departures.set(clientId, { connection, waiting });
+      },
       ended: (session) => this.sessions.delete(session),
     };
   }
@@ -94,8 +108,13 @@ export class MqttUpstream implements Upstream {
     if (this.connections.size > 0) await new Promise<void>((resolve) => (this.whenEmpty = resolve));
   }
 
-  private forget(connection: MqttConnection): void {
+  private forget(connection: MqttConnection, clientId: string): void {
     this.connections.delete(connection);
+    const departure = this.departures.get(clientId);
+    if (departure?.connection === connection) {
+      this.departures.delete(clientId);
+      for (const dial of departure.waiting) dial();
+    }
     if (this.connections.size === 0) this.whenEmpty?.();
   }
 }

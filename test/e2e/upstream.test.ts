@@ -131,8 +131,11 @@ function promises(way: () => Way, qosMax: Qos): void {
     await subscribed(watcher, topic, 1);
     for (const end of ['close', 'abort'] as const) {
       const will = { topic, payload: Buffer.from(`will-of-${end}`), qos: 1 as Qos, retain: false };
-      const { owner } = await join(upstream, { clientId: fresh('mortal'), will });
+      const clientId = fresh('mortal');
+      const { owner } = await join(upstream, { clientId, will });
       owner[end]();
+      // Whoever comes back at once does not undo how it went.
+      if (end === 'close') await join(upstream, { clientId, will });
     }
     watcher.acknowledge(await hear(watcher, `${topic} will-of-abort`, 1));
     await send(watcher, `${topic} the-end`, 1, 1);

@@ -241,6 +241,22 @@ describe('what a 3.1.1 broker can do', () => {
     expect(first.events.items).toEqual([]);
   });
 
+  it('is asked by one and told to all', async () => {
+    const upstream = upstreamTo();
+    const [first, second] = [open(upstream), open(upstream, { clientId: 'second' })];
+    const [asking, other] = [await nextWire(), await nextWire()];
+    await asking.accept();
+    const question = await asking.take('subscribe');
+    await other.accept();
+    // One more, through all of it: whoever waits has had its CONNACK by now.
+    const third = open(upstream, { clientId: 'third' });
+    await (await nextWire()).accept();
+    asking.send({ cmd: 'suback', messageId: question.messageId!, granted: [1] });
+    await Promise.all([first, second, third].map(connected));
+    for (const owner of [first, second]) owner.publish('the end', 0, 0);
+    expect((await other.packets.next()).cmd).toBe('publish');
+  });
+
   it('is asked by the next where the first is closed by its owner', async () => {
     const upstream = upstreamTo();
     const first = open(upstream);
@@ -352,6 +368,21 @@ describe('whatever comes', () => {
       { numRuns: 300 },
     );
     expect(accidents).toEqual([]);
+  });
+
+  it('what is no MQTT is hung up on, though the other side would go on', async () => {
+    const upstream = upstreamTo();
+    for (const octets of [
+      [0x36, 0x00],
+      [0xff, 0xff, 0xff, 0xff, 0xff],
+    ]) {
+      const owner = open(upstream);
+      const wire = await nextWire();
+      await wire.take('connect');
+      wire.socket.write(Uint8Array.from(octets));
+      expect(await owner.events.next()).toMatch(/^closed /);
+      await wire.closed;
+    }
   });
 
   it('something that speaks no TLS, no WebSocket or HTTP instead is an end', async () => {

@@ -281,6 +281,20 @@ describe('the end', () => {
     expect(owner.events.items).toEqual([]);
   });
 
+  it('comes before a new beginning: CONNECT does not overtake DISCONNECT', async () => {
+    const { owner, wire } = await join();
+    owner.close();
+    const again = open(upstreams[0]!);
+    const left = open(upstreams[0]!);
+    left.close();
+    await wire.take('disconnect');
+    await wire.closed;
+    expect(broker.seen.length).toBe(1);
+    await (await broker.wires.next()).accept();
+    expect(await again.events.next()).toBe('connected false');
+    expect(broker.seen.length).toBe(2);
+  });
+
   it('is the end also where it comes from inside of an answer', async () => {
     const { owner, wire } = await join();
     const message = { topic: 'a', payload: new Uint8Array(), qos: 1, retain: false } as const;
