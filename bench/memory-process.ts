@@ -101,7 +101,7 @@ class World {
       { type: PacketType.Connect, will: false, cleanSession: false, protocolId: PROTOCOL_ID, duration, clientId },
       PacketType.ConnAck,
     );
-    this.ask(
+    const registered = this.ask(
       at,
       { type: PacketType.Register, topicId: 0, msgId: 1, topicName: `home/${clientId}/temperature` },
       PacketType.RegAck,
@@ -116,7 +116,13 @@ class World {
     const data = new Uint8Array(PAYLOAD_BYTES);
     this.ask(
       at,
-      { type: PacketType.Publish, ...flags, topic: { kind: TopicType.Normal, id: 1 }, msgId: 3, data },
+      {
+        type: PacketType.Publish,
+        ...flags,
+        topic: { kind: TopicType.Normal, id: topicIdIn(registered) },
+        msgId: 3,
+        data,
+      },
       PacketType.PubAck,
     );
     this.answer = undefined;
@@ -137,11 +143,15 @@ class World {
     return this.gateway.gauges().bufferedMessages;
   }
 
-  private ask(at: string, packet: Packet, expected: PacketType): void {
+  private ask(at: string, packet: Packet, expected: PacketType): Packet {
     this.answer = undefined;
     this.gateway.receive(at, encode(packet), ++this.now);
     const answer = this.seen();
-    if (answer?.type !== expected) throw new Error(`packet type ${packet.type} was answered with ${answer?.type}`);
+    const isRefused = answer !== undefined && 'returnCode' in answer && answer.returnCode !== ReturnCode.Accepted;
+    if (answer?.type !== expected || isRefused) {
+      throw new Error(`packet type ${packet.type} was answered with ${JSON.stringify(answer)}`);
+    }
+    return answer;
   }
 
   /** Apart, so that the compiler does not believe to know it. */
@@ -163,6 +173,11 @@ class World {
     });
     this.gateway.receive(to, acknowledgement, this.now);
   }
+}
+
+function topicIdIn(answer: Packet): number {
+  if (!('topicId' in answer)) throw new Error(`packet type ${answer.type} has no topic id`);
+  return answer.topicId;
 }
 
 const addressOf = (client: number): string => `10.0.0.1:${FIRST_PORT + client}`;

@@ -12,7 +12,9 @@ export class Fifo<T> {
   }
 
   push(item: T): void {
-    this.items.push(item);
+    // An array that grows makes room for 17, and most queues never hold a second item.
+    if (this.items.length === 0) this.items = [item];
+    else this.items.push(item);
   }
 
   peek(): T | undefined {

@@ -48,7 +48,7 @@ export interface BufferOwner {
 export type Taken = 'taken' | 'dropped' | 'left-with-broker';
 
 export class DeliveryBuffer {
-  readonly queue: Outgoing[] = [];
+  queue: Outgoing[] = [];
   /** Octets of topics and payloads. */
   bytes = 0;
   /** Some message was left with the broker. */
@@ -75,13 +75,13 @@ export class DeliveryBuffer {
       return 'left-with-broker';
     }
     this.bytes += bytes;
-    this.queue.push(outgoing(message, id, bytes, dup, false));
+    this.push(outgoing(message, id, bytes, dup, false));
     return 'taken';
   }
 
   /** The end of a handshake. It takes no room worth counting, and must not wait for any. */
   addRelease(id: PacketId): void {
-    this.queue.push(outgoing(NO_MESSAGE, id, 0, true, true));
+    this.push(outgoing(NO_MESSAGE, id, 0, true, true));
   }
 
   /** The message of this identifier that the broker is still to be told of. */
@@ -105,6 +105,12 @@ export class DeliveryBuffer {
   /** Takes out whatever `remove` says. */
   filterOut(remove: (outgoing: Outgoing) => boolean): void {
     for (let i = this.queue.length - 1; i >= 0; i--) if (remove(this.queue[i]!)) this.takeOut(i);
+  }
+
+  private push(outgoing: Outgoing): void {
+    // An array that grows makes room for 17, and for most clients at most one message waits.
+    if (this.queue.length === 0) this.queue = [outgoing];
+    else this.queue.push(outgoing);
   }
 
   private makeRoom(bytes: number): boolean {

@@ -18,9 +18,13 @@ interface Topic extends RegisteredTopic {
   known: boolean;
 }
 
+/** Up to so many topics, going through them costs no more than a second Map, which most clients then do without. */
+const LISTED_MAX = 8;
+
 export class TopicTable {
-  private readonly byName = new Map<string, Topic>();
   private readonly byId = new Map<number, Topic>();
+  /** From one more than `LISTED_MAX` on. */
+  private byName: Map<string, Topic> | undefined;
   private firstId: number;
 
   /**
@@ -58,13 +62,13 @@ export class TopicTable {
 
   /** The id of `name` if the client knows it. */
   knownIdOf(name: string): number | undefined {
-    const topic = this.byName.get(name);
+    const topic = this.find(name);
     return topic?.known ? topic.id : undefined;
   }
 
   /** The id of `name`, a new one if need be: the same name always has the same id. Undefined when all are taken. */
   assign(name: string): number | undefined {
-    const topic = this.byName.get(name);
+    const topic = this.find(name);
     if (topic !== undefined) return topic.id;
     if (this.size >= this.topicsMax) return undefined;
     // Ids are never given back, so the next one is as far from the first as there are topics.
@@ -79,8 +83,15 @@ export class TopicTable {
     if (topic !== undefined) topic.known = known;
   }
 
+  private find(name: string): Topic | undefined {
+    if (this.byName !== undefined) return this.byName.get(name);
+    for (const topic of this.byId.values()) if (topic.name === name) return topic;
+    return undefined;
+  }
+
   private add(topic: Topic): void {
-    this.byName.set(topic.name, topic);
     this.byId.set(topic.id, topic);
+    if (this.byName !== undefined) this.byName.set(topic.name, topic);
+    else if (this.byId.size > LISTED_MAX) this.byName = new Map(Array.from(this.byId.values(), (t) => [t.name, t]));
   }
 }
