@@ -107,6 +107,13 @@ describe('ADVERTISE', () => {
     expect(h.kinds()).toEqual(['Connected']);
   });
 
+  it('says where PUBLISH at QoS -1 goes, without a session', () => {
+    const h = seeker();
+    h.hear(advertise(1, DURATION_S), GATEWAY_A);
+    h.publish(h.verb('predefined', 1), 'x', -1);
+    expect(h.takeSent()).toMatchObject([{ packet: { type: PacketType.Publish }, to: GATEWAY_A }]);
+  });
+
   it('heard without a CONNECT begins nothing', () => {
     const h = seeker();
     h.hear(advertise(1, DURATION_S), GATEWAY_A);
@@ -358,6 +365,12 @@ describe('SEARCHGW of another', () => {
     for (let i = 0; i < 100; i++) h.hear(searchGw(1), STRANGER);
     h.pass(T_GWINFO);
     only(h.take(), PacketType.GwInfo);
+    // Nor does who asks all the time put the answer off.
+    for (let ms = 0; ms < 2 * T_GWINFO; ms += 10) {
+      h.hear(searchGw(1), STRANGER);
+      h.pass(10);
+    }
+    first(h.take(), PacketType.GwInfo);
   });
 
   it('is not answered without a session, nor where the address is not known', () => {
