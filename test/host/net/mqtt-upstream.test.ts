@@ -104,14 +104,21 @@ describe('publishing', () => {
     await nothingMore(owner, wire);
   });
 
-  it('is not misled by answers to nothing', async () => {
+  it('is not misled by answers to nothing, or of the wrong kind', async () => {
     const { owner, wire } = await join();
     owner.publish('a x', 2, 5);
     await wire.take('publish');
+    owner.unsubscribe('f');
+    const { messageId } = await wire.take('unsubscribe');
     wire.send({ cmd: 'puback', messageId: 5 }, { cmd: 'pubcomp', messageId: 5 }, { cmd: 'puback', messageId: 6 });
     wire.send({ cmd: 'suback', messageId: 5, granted: [1] }, { cmd: 'unsuback', messageId: 5, granted: [] });
+    wire.send({ cmd: 'suback', messageId: messageId!, granted: [1] }, fromBroker('so far', 0, 0));
+    expect(await owner.events.next()).toBe('message so far qos0 id0');
+    expect(owner.answers.items).toEqual([]);
     wire.send({ cmd: 'pubrec', messageId: 5 }, { cmd: 'pubrec', messageId: 5 });
+    wire.send({ cmd: 'unsuback', messageId: messageId!, granted: [] });
     expect(await owner.answers.next()).toBe('5 taken');
+    expect(await owner.answers.next()).toBe('f gone');
     await nothingMore(owner, wire);
     expect(owner.answers.items).toEqual([]);
   });
