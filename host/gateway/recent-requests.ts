@@ -41,7 +41,7 @@ export class RecentRequests {
   add(msgId: number, fingerprint: number): Recent {
     const recent: Recent = { msgId, fingerprint, answer: undefined, answeredAt: 0 };
     const { requests, recentMax } = this;
-    this.requests = [...(requests.length < recentMax ? requests : requests.slice(1)), recent];
+    this.requests = (requests.length < recentMax ? requests : requests.slice(1)).concat(recent);
     return recent;
   }
 

@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { isIPv6 } from 'node:net';
 import { Xoshiro128 } from '../core/random.js';
 import type { GatewayConfig } from '../gateway/index.js';
 import { Gateway } from '../gateway/index.js';
@@ -39,7 +38,7 @@ export interface UdpGatewayOptions {
 
 /** `1.2.3.4:1883`, `[::1]:1883`. */
 export function formatAddress(host: string, port: number): Address {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The parts of what `formatAddress` makes; undefined for anything else. */
