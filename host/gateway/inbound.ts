@@ -65,20 +65,23 @@ export class Inbound {
       record.phase = InboundPhase.AwaitPubcomp;
     }
     // Also for an id that is not known here: the handshake may have begun on another gateway, or the PUBCOMP was lost (6.6).
-    const releasing = record ?? this.beginRelease(session, msgId);
-    if (releasing === undefined) return; // PUBCOMP cannot say "congestion": the client will try again
-    session.link?.release(msgId, now, () => {
-      if (session.qos2.get(msgId) === releasing) session.qos2.delete(msgId);
-      session.send({ type: PacketType.PubComp, msgId });
-    });
+    if (record !== undefined) this.release(session, msgId, record, now);
+    // PUBCOMP cannot say "congestion": where there is no room the client will try again.
+    else if (!this.isBusy(session)) this.makeRoom(session, now, (at) => this.releaseUnknown(session, msgId, at));
   }
 
-  /** The end of a handshake whose beginning is not known. */
-  private beginRelease(session: ClientSession, msgId: number): InboundQos2 | undefined {
-    if (this.isBusy(session) || !this.makeRoom(session)) return undefined;
+  private releaseUnknown(session: ClientSession, msgId: number, now: Millis): void {
+    if (session.qos2.has(msgId)) return;
     const record: InboundQos2 = { fingerprint: NO_FINGERPRINT, phase: InboundPhase.AwaitPubcomp, recent: undefined };
     session.qos2.set(msgId, record);
-    return record;
+    this.release(session, msgId, record, now);
+  }
+
+  private release(session: ClientSession, msgId: number, record: InboundQos2, now: Millis): void {
+    session.link?.release(msgId, now, () => {
+      if (session.qos2.get(msgId) === record) session.qos2.delete(msgId);
+      session.send({ type: PacketType.PubComp, msgId });
+    });
   }
 
   private publishQos0(session: ClientSession, packet: Publish, message: Message, now: Millis): void {
@@ -96,7 +99,7 @@ export class Inbound {
   /** A retransmission while the broker decides is swallowed; any other copy is published again, as QoS 1 may be. */
   private publishQos1(session: ClientSession, packet: Publish, message: Message, now: Millis): void {
     const { msgId, dup } = packet;
-    if (session.pendingQos1.has(msgId)) return;
+    if (isAsked(session, msgId)) return;
     if (this.isBusy(session)) {
       this.answer(session, packet, ReturnCode.Congestion);
       return;
@@ -112,6 +115,7 @@ export class Inbound {
 
   private publishQos2(session: ClientSession, packet: Publish, message: Message, print: number, now: Millis): void {
     const { msgId } = packet;
+    if (session.pendingQos1.has(msgId)) return; // it has begun to count anew; until the broker has answered, retries come
     const open = session.qos2.get(msgId);
     if (open !== undefined) {
       this.onOpenHandshake(session, packet, message, print, open, now);
@@ -123,8 +127,11 @@ export class Inbound {
       if (copy.answer !== undefined) session.send(copy.answer);
       return;
     }
-    if (this.isBusy(session) || !this.makeRoom(session)) this.answer(session, packet, ReturnCode.Congestion);
-    else this.beginQos2(session, packet, message, print, now);
+    const begin = (at: Millis): void => {
+      if (!session.qos2.has(msgId) && !isAsked(session, msgId)) this.beginQos2(session, packet, message, print, at);
+    };
+    const hasRoom = !this.isBusy(session) && this.makeRoom(session, now, begin);
+    if (!hasRoom) this.answer(session, packet, ReturnCode.Congestion);
   }
 
   /** Under the MsgId of an open handshake, other octets are another message: the client has started counting anew. */
@@ -146,7 +153,7 @@ export class Inbound {
     open.phase = InboundPhase.AwaitPubcomp;
     session.link?.release(msgId, now, (at) => {
       session.qos2.delete(msgId);
-      this.beginQos2(session, packet, message, print, at);
+      if (!isAsked(session, msgId)) this.beginQos2(session, packet, message, print, at);
     });
   }
 
@@ -171,14 +178,22 @@ export class Inbound {
   }
 
   /**
-   * A client has one handshake at a time (6.6): of many open ones, the oldest were given up. Not those that the broker is
-   * still to answer, whose MsgIds are in use; false where there are only these.
+   * `then` when there is room for one handshake more. A client has one at a time (6.6): of many open ones, the oldest were
+   * given up. The oldest is ended with the broker, which would take another message under its MsgId for a copy. False
+   * where the broker is still to answer all of them.
    */
-  private makeRoom({ qos2 }: ClientSession): boolean {
-    if (qos2.size < this.core.config.qos2Max) return true;
-    for (const [msgId, { phase }] of qos2) {
-      if (phase !== InboundPhase.AwaitPubrel) continue;
-      qos2.delete(msgId);
+  private makeRoom({ qos2, link }: ClientSession, now: Millis, then: (now: Millis) => void): boolean {
+    if (qos2.size < this.core.config.qos2Max) {
+      then(now);
+      return true;
+    }
+    for (const [msgId, record] of qos2) {
+      if (record.phase !== InboundPhase.AwaitPubrel) continue;
+      record.phase = InboundPhase.AwaitPubcomp;
+      link?.release(msgId, now, (at) => {
+        qos2.delete(msgId);
+        then(at);
+      });
       return true;
     }
     return false;
@@ -197,6 +212,11 @@ export class Inbound {
     if (returnCode === ReturnCode.Congestion) this.core.counters.congested++;
     session.send({ type: PacketType.PubAck, topicId: topicIdOf(packet.topic), msgId: packet.msgId, returnCode });
   }
+}
+
+/** The broker is still to answer a PUBLISH with this MsgId, of QoS 1 or 2. */
+function isAsked({ pendingQos1, qos2 }: ClientSession, msgId: number): boolean {
+  return pendingQos1.has(msgId) || qos2.get(msgId)?.phase === InboundPhase.AwaitPubrec;
 }
 
 /** PUBACK repeats the TopicId field of the PUBLISH, a short name included (5.4.13). */

@@ -110,4 +110,27 @@ describe('of a client that floods', () => {
       [1, 2, 3].map((msgId) => ({ type: PacketType.PubRec, msgId })),
     );
   });
+
+  it('the oldest handshake that was given up is ended with the broker, which would take a new message for the old one', () => {
+    const { world, device, broker } = flooding();
+    broker.release();
+    for (const msgId of [1, 2, 3]) device.publish(TOPIC, `${msgId}`, 2, msgId);
+    expect(broker.releasedIds).toEqual([1]);
+    device.publish(TOPIC, 'another', 2, 1);
+    expect(broker.releasedIds).toEqual([1, 2]);
+    expect(broker.publishedAs.map(([id]) => id)).toEqual([1, 2, 3, 1]);
+    expect(world.gateway.counters.publishesInQos2).toBe(4);
+  });
+
+  it.each([
+    [1, 2],
+    [2, 1],
+  ] as const)('no MsgId is used at QoS %i and at QoS %i at a time', (first, second) => {
+    const { device, broker } = flooding();
+    device.publish(TOPIC, 'x', first, 1).publish(TOPIC, 'y', second, 1);
+    expect(broker.publishedAs).toEqual([[1, false]]);
+    broker.release();
+    device.publish(TOPIC, 'y', second, 1);
+    expect(broker.published.map(({ qos }) => qos)).toEqual([first, second]);
+  });
 });
