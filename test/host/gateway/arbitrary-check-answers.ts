@@ -83,9 +83,11 @@ export class AnswersChecker implements Checker {
   private answer(keys: readonly (string | undefined)[], packet: Packet): void {
     for (const key of keys) {
       const open = key === undefined ? [] : (this.open.get(key) ?? []);
-      const index = open.findIndex((request) => fits(request, packet));
+      // Refusals are said at once; other answers come in the order of the requests.
+      const isRefusal = 'returnCode' in packet && packet.returnCode !== ReturnCode.Accepted;
+      const fitting = (request: Packet): boolean => fits(request, packet);
+      const index = isRefusal ? open.findLastIndex(fitting) : open.findIndex(fitting);
       if (index < 0) continue;
-      // A dialog's steps are one request in the end, but its last step may be repeated.
       open.splice(index, 1);
       return;
     }

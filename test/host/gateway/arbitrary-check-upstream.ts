@@ -167,7 +167,8 @@ export class UpstreamChecker implements Checker {
     if (message.qos === 0) return;
     if (session.inFlight.has(`publish ${id}`)) violated('the MsgId is in flight:', call);
     session.inFlight.add(`publish ${id}`);
-    const before = session.unreleased.get(id);
+    // QoS 1 it would take for new.
+    const before = message.qos === 2 ? session.unreleased.get(id) : undefined;
     if (before !== undefined && before !== tag) violated(`the broker takes it for ${before}, not released yet:`, call);
   }
 

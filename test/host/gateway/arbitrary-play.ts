@@ -188,7 +188,10 @@ export class Play {
         this.again(step.place, step.do === 'resend');
         break;
       case 'flood':
-        for (let i = 0; i < FLOOD; i++) this.again(step.place, false);
+        for (let i = 1; i <= FLOOD; i++) {
+          const packet = 'qos' in step.packet && step.packet.qos === 0 && 'data' in step.packet ? {} : { msgId: i };
+          this.say(step.place, this.meant(step.place, { ...step.packet, ...packet } as Packet));
+        }
         break;
       case 'octets':
         this.sayOctets(step.place, step.octets);

@@ -1,25 +1,29 @@
 // Invariant 6: nothing is owed for ever. After whatever has happened, everybody behaves and time goes on: then every message
 // is with its client or counted as dropped, and a sleeper that wakes gets all of it, and PINGRESP last.
-import { PacketType } from '../../../assembly/protocol/index.js';
+import { PacketType, ReturnCode } from '../../../assembly/protocol/index.js';
 import type { Packet } from '../../../host/wire/index.js';
 import type { Place } from './arbitrary-events.js';
 import { show } from './arbitrary-events.js';
 import type { Play } from './arbitrary-play.js';
 import { CLIENTS, MINUTE, PLACES, TOPICS } from './arbitrary-steps.js';
+import { puback } from './world.js';
 
 const STEP_MS = 11_000;
 const STEPS = 12;
 const SHORT_MS = 1_000;
 const SLEEP_S = 600;
 
-/** As many as there is room for sessions at the least. */
-const HOMES: readonly (readonly [Place, string])[] = [
+/** Who is where in the end. */
+type Homes = readonly (readonly [Place, string])[];
+
+const ALL_HOMES: Homes = [
   [PLACES[0]!, CLIENTS[0]],
   [PLACES[1]!, CLIENTS[1]],
   [PLACES[2]!, CLIENTS[2]],
 ];
 
 export function settle(play: Play): void {
+  const homes = ALL_HOMES.slice(0, play.gateway.config.sessionsMax);
   play.step('the broker is well again', () => {
     const { scripted } = play;
     if (scripted === undefined) return;
@@ -38,14 +42,19 @@ export function settle(play: Play): void {
   });
   behave(play, 1);
   for (const { id, clean } of [...play.clients.all()])
-    if (!clean && HOMES.every(([, other]) => other !== id)) visit(play, id);
-  play.step('three clients connect', () => {
-    for (const [place, id] of HOMES) play.connect(place, id, play.clients.get(id).clean);
+    if (!clean && homes.every(([, other]) => other !== id)) visit(play, id);
+  play.step('clients connect', () => {
+    for (const [place, id] of homes) play.connect(place, id, play.clients.get(id).clean);
   });
   behave(play, STEPS);
-  checkNothingWaits(play, HOMES.length);
-  checkBroker(play);
-  for (const [place, id] of HOMES) sleepAndWake(play, place, id);
+  checkNothingWaits(play, homes.length);
+  checkBroker(play, homes);
+  for (const [place, id] of homes) {
+    if (play.scripted !== undefined) refuseForNow(play, place, id);
+    checkNothingWaits(play, homes.length);
+    sleepAndWake(play, place, id);
+    checkNothingWaits(play, homes.length);
+  }
 }
 
 /** Who is not at home in the end takes what waits for it, and leaves. */
@@ -76,11 +85,23 @@ function checkNothingWaits(play: Play, clients: number): void {
 }
 
 /** What the broker still holds it holds for who is away. */
-function checkBroker(play: Play): void {
-  for (const [, id] of HOMES) {
+function checkBroker(play: Play, homes: Homes): void {
+  for (const [, id] of homes) {
     const held = play.scripted?.heldFor(id) ?? [];
     if (held.length > 0) play.fail(`in the end, the broker holds for ${id}: ${show(held)}`);
   }
+}
+
+/** "Congestion" ends by itself (6.6). */
+function refuseForNow(play: Play, place: Place, clientId: string): void {
+  play.step(`${clientId} has no room`, () => {
+    play.deliver(clientId, TOPICS[1], 1, 1);
+    for (const packet of play.hear(place)) {
+      if (packet.type === PacketType.Publish) play.say(place, puback(packet, ReturnCode.Congestion));
+    }
+    play.pass(play.gateway.config.tWaitMs);
+    play.answerAll(place);
+  });
 }
 
 function sleepAndWake(play: Play, place: Place, clientId: string): void {
@@ -103,5 +124,4 @@ function sleepAndWake(play: Play, place: Place, clientId: string): void {
   if (!isServed) play.fail(`${clientId} does not get what came: ${show(heard)}`);
   play.step(`${clientId} is back`, () => play.connect(place, clientId, play.clients.get(clientId).clean));
   behave(play, 1);
-  checkNothingWaits(play, HOMES.length);
 }

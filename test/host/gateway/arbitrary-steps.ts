@@ -26,8 +26,10 @@ export type BrokerStep =
 export type Step =
   /** A packet; the payload of a PUBLISH is replaced by a tag and as much padding as it has octets. */
   | { readonly do: 'say'; readonly place: Place; readonly packet: Packet }
-  /** An exact copy of what was said last from there; many of them; a retransmission with DUP. */
-  | { readonly do: 'copy' | 'flood' | 'resend'; readonly place: Place }
+  /** An exact copy of what was said last from there; a retransmission with DUP. */
+  | { readonly do: 'copy' | 'resend'; readonly place: Place }
+  /** Many of these, with MsgIds that count up where they have any. */
+  | { readonly do: 'flood'; readonly place: Place; readonly packet: Packet }
   | { readonly do: 'octets'; readonly place: Place; readonly octets: Uint8Array }
   /** Does what is asked there: `all`, until there is silence; `one`, the first; `no`, with this return code; `lose`, nothing. */
   | { readonly do: 'answer'; readonly place: Place; readonly how: 'all' | 'one' | 'lose' | 1 | 2 | 3 }
@@ -142,7 +144,7 @@ const packet: fc.Arbitrary<Packet> = fc.oneof(
       duration: fc.option(seconds, { nil: undefined }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant(PacketType.WillTopicUpd as const), will }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant(PacketType.WillTopicUpd as const), will }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant(PacketType.WillMsgUpd as const), message: willMessage }) },
   fc.record({ type: fc.constant(PacketType.SearchGw as const), radius: fc.constantFrom(0, 1, 255) }),
   // What only gateways say.
@@ -151,6 +153,21 @@ const packet: fc.Arbitrary<Packet> = fc.oneof(
   only(PacketType.PingResp),
   withMsgId(PacketType.UnsubAck),
   fc.record({ type: fc.constant(PacketType.ConnAck as const), returnCode }),
+);
+
+const SHORT = { kind: TopicType.Short, name: 'ab' } as const;
+const floodPacket: fc.Arbitrary<Packet> = fc.oneof(
+  qos.map((level) => ({
+    type: PacketType.Publish as const,
+    dup: false,
+    qos: level,
+    retain: false,
+    topic: SHORT,
+    msgId: 0,
+    data: new Uint8Array(),
+  })),
+  qos.map((level) => ({ type: PacketType.Subscribe as const, dup: false, qos: level, msgId: 0, topic: SHORT })),
+  fc.constant({ type: PacketType.PubRel as const, msgId: 0 }),
 );
 
 /** Octets: any; a good packet cut short or with one octet changed; an envelope in an envelope. */
@@ -205,8 +222,9 @@ export function steps(isScripted: boolean, lengthMax: number): fc.Arbitrary<Step
     { weight: 40, arbitrary: fc.record({ do: fc.constant('say' as const), place, packet }) },
     {
       weight: 4,
-      arbitrary: fc.record({ do: fc.constantFrom('copy' as const, 'flood' as const, 'resend' as const), place }),
+      arbitrary: fc.record({ do: fc.constantFrom('copy' as const, 'resend' as const), place }),
     },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('flood' as const), place, packet: floodPacket }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('octets' as const), place, octets }) },
     {
       weight: 25,
@@ -234,7 +252,7 @@ export function steps(isScripted: boolean, lengthMax: number): fc.Arbitrary<Step
         ms: fc.constantFrom(0, 1, 1_000, 5_001, 10_000, 30_000, MINUTE, 5 * MINUTE, 180 * MINUTE),
       }),
     },
-    { weight: isScripted ? 10 : 0, arbitrary: scripted },
+    { weight: isScripted ? 14 : 0, arbitrary: scripted },
   );
   // Everybody connects, so that shrinking alone leads to runs in which nothing is there.
   const begin: Step[] = PLACES.map((from, i) => ({

@@ -28,6 +28,8 @@ const TIGHT = {
   sessionsMax: 3,
   dialogsMax: 2,
 } as const;
+/** Sums over all clients say most where there is only one. */
+const ALONE = { ...TIGHT, sessionsMax: 1, dialogsMax: 1 } as const;
 const ROOMY = { predefined: PREDEFINED, lateDuplicateMs: 0 } as const;
 
 describe.each([
@@ -36,6 +38,7 @@ describe.each([
 ])('the gateway with %s', (_name, isScripted) => {
   it.each([
     ['in little room', TIGHT],
+    ['for one client at a time', ALONE],
     ['with its defaults', ROOMY],
   ])('keeps its promises %s', (_room, config) => {
     fc.assert(
