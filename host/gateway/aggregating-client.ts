@@ -37,25 +37,22 @@ export interface Outgoing {
   released: boolean;
 }
 
-/** A PUBLISH of QoS 1 or 2 on its way to the broker. */
+/** A PUBLISH of QoS 1 or 2: the broker's handshake, and that of the client. */
 export interface Incoming {
-  /** The shared session's identifier. */
+  /** The shared session's identifier; not in use any more once the broker is done with it. */
   readonly id: PacketId;
   readonly qos: Qos;
   readonly digest: number;
-  /** The client whose it is; undefined for one that nobody waits for any more, and for wills. */
+  /** Undefined for wills, and where nobody waits any more. */
   client: VirtualClient | undefined;
   /** The client's own identifier. */
   readonly as: PacketId;
-  /** A will that the broker does not have yet: the repetition is ours. */
-  will: Message | undefined;
-  /** The broker has it (PUBREC). */
-  taken: boolean;
-  /** The link on which it was sent last. */
-  sentOn: UpstreamLink | undefined;
-  /** The link on which PUBREL was sent. */
-  releasedOn: UpstreamLink | undefined;
+  /** Until the broker has it. */
+  message: Message | undefined;
+  /** It has been sent before: DUP from now on. */
+  sent: boolean;
   done: ((outcome: PublishOutcome, now: Millis) => void) | undefined;
+  /** The client has sent PUBREL before the broker had the message. */
   released: ((now: Millis) => void) | undefined;
 }
 

@@ -15,7 +15,7 @@ import type { SubscriptionTree } from '../core/subscriptions.js';
 import type { Message, Millis, PacketId, Qos } from '../ports.js';
 import type { Delivery, Hub, Outgoing, VirtualClient } from './aggregating-client.js';
 import { digestOf, lowerOf } from './aggregating-client.js';
-import { outKey } from './aggregating-journal.js';
+import { clientKey } from './aggregating-journal.js';
 import type { RetainedWaiters } from './aggregating-retained.js';
 
 export class Deliveries {
@@ -226,14 +226,14 @@ export class Deliveries {
     const outgoing = client.outgoing.get(as);
     client.outgoing.delete(as);
     if (outgoing !== undefined && isStored(client, outgoing))
-      this.hub.journal.delete('out', outKey(as, client.clientId));
+      this.hub.journal.delete('out', clientKey(as, client.clientId));
   }
 
   /** True when such things are written. */
   private write(client: VirtualClient, as: PacketId, outgoing: Outgoing, id: PacketId): boolean {
     if (!isStored(client, outgoing)) return false;
     const { qos, released } = outgoing;
-    this.hub.journal.put('out', outKey(as, client.clientId), { id, qos, released });
+    this.hub.journal.put('out', clientKey(as, client.clientId), { id, qos, released });
     return true;
   }
 

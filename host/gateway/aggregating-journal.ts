@@ -17,10 +17,13 @@ interface Records {
   delivery: { readonly digest: number };
   /** Identifier of the client, client id. `id` 0: no longer tied to a message of the broker. */
   out: { readonly id: PacketId; readonly qos: Qos; readonly released: boolean };
-  /** Identifier of the shared session: a QoS 2 PUBLISH that PUBCOMP has not ended. `client` absent: nobody waits. */
-  in: { readonly client?: readonly [clientId: string, id: PacketId]; readonly digest: number };
-  /** Identifier of the shared session: a will that is being published. */
-  own: StoredMessage;
+  /**
+   * Identifier of the shared session: a QoS 2 PUBLISH, or a will, that the broker is not done with. `message` absent, or `had` of
+   * the same `id` there: the broker has it, and is owed PUBREL. `client` absent: nobody waits.
+   */
+  in: { readonly client?: readonly [clientId: string, id: PacketId]; readonly message?: StoredMessage };
+  /** Identifier of the client, client id: a QoS 2 PUBLISH that the broker has and the client has not ended with PUBREL. */
+  had: { readonly id: PacketId; readonly digest: number };
   /** Client id: the will of a client that is connected. */
   will: StoredMessage;
 }
@@ -46,9 +49,9 @@ export const restoredMessage = (stored: StoredMessage): Message => ({
   payload: Uint8Array.from(stored.payload),
 });
 
-/** The key of an `out` record, and back. A client id may have slashes, an identifier has none. */
-export const outKey = (id: PacketId, clientId: string): string => `${id}/${clientId}`;
-export function parseOutKey(key: string): [id: PacketId, clientId: string] {
+/** The key of an `out` or `had` record, and back. A client id may have slashes, an identifier has none. */
+export const clientKey = (id: PacketId, clientId: string): string => `${id}/${clientId}`;
+export function parseClientKey(key: string): [id: PacketId, clientId: string] {
   const slash = key.indexOf('/');
   return [Number(key.slice(0, slash)), key.slice(slash + 1)];
 }
@@ -73,7 +76,7 @@ export class Journal {
       delivery: [],
       out: [],
       in: [],
-      own: [],
+      had: [],
       will: [],
     };
     for (const [path, bytes] of this.store?.entries() ?? []) {

@@ -36,7 +36,7 @@ import { VirtualClient } from './aggregating-client.js';
 import { Deliveries } from './aggregating-deliveries.js';
 import { Events } from './aggregating-events.js';
 import { SharedFilters } from './aggregating-filters.js';
-import { Journal, parseOutKey, restoredMessage, storedMessage } from './aggregating-journal.js';
+import { Journal, parseClientKey, restoredMessage, storedMessage } from './aggregating-journal.js';
 import { SharedLink } from './aggregating-link.js';
 import { Publishes } from './aggregating-publishes.js';
 import { RetainedWaiters } from './aggregating-retained.js';
@@ -62,9 +62,14 @@ export interface AggregatingOptions {
    * acknowledgements. 1 to Infinity (then the broker may fall silent for all until one of them is back), default 15.
    */
   readonly heldMessagesMax?: number;
+  /**
+   * QoS 2 handshakes with the broker that are open at a time; further messages wait. Not above mosquitto's max_inflight_messages,
+   * beyond which it loses them. 1 to 65,535, default 20.
+   */
+  readonly publishQos2Max?: number;
 }
 
-const DEFAULTS = { sessionsMax: 10_000, awayMessagesMax: 100, heldMessagesMax: 15 };
+const DEFAULTS = { sessionsMax: 10_000, awayMessagesMax: 100, heldMessagesMax: 15, publishQos2Max: 20 };
 
 /** Moments of an aggregating upstream. */
 export interface AggregatingGauges {
@@ -107,11 +112,12 @@ export class AggregatingUpstream implements Upstream {
     private readonly upstream: Upstream,
     options: AggregatingOptions,
   ) {
-    const { sessionsMax, awayMessagesMax, heldMessagesMax } = options;
+    const { sessionsMax, awayMessagesMax, heldMessagesMax, publishQos2Max } = options;
     this.limits = {
       sessionsMax: sessionsMax ?? DEFAULTS.sessionsMax,
       awayMessagesMax: awayMessagesMax ?? DEFAULTS.awayMessagesMax,
       heldMessagesMax: heldMessagesMax ?? DEFAULTS.heldMessagesMax,
+      publishQos2Max: publishQos2Max ?? DEFAULTS.publishQos2Max,
     };
     this.random = options.random;
     this.log = options.log ?? (() => {});
@@ -119,7 +125,7 @@ export class AggregatingUpstream implements Upstream {
     const hub = this.hub();
     this.filters = new SharedFilters(hub, this.waiters);
     this.deliveries = new Deliveries(hub, this.filters.tree, this.waiters);
-    this.publishes = new Publishes(hub, options.random);
+    this.publishes = new Publishes(hub, options.random, this.limits.publishQos2Max);
     const { filters, deliveries, publishes } = this;
     this.parts = {
       filters,
@@ -310,7 +316,7 @@ export class AggregatingUpstream implements Upstream {
     const isAway = this.away.delete(client);
     this.clients.delete(client.clientId);
     this.filters.forget(client, now);
-    this.publishes.forget(client, now);
+    this.publishes.forget(client);
     this.deliveries.forget(client, isAway, now);
     if (!client.isClean) this.journal.delete('client', client.clientId);
   }
@@ -368,17 +374,23 @@ export class AggregatingUpstream implements Upstream {
     }
     for (const { key, value } of records.delivery) this.deliveries.restore(Number(key), value.digest);
     for (const { key, value } of records.out) {
-      const [as, owner] = parseOutKey(key);
+      const [as, owner] = parseClientKey(key);
       const client = this.clients.get(owner);
       const isTied = client && this.deliveries.restoreOutgoing(client, as, value.id, value.qos, value.released);
       if (!isTied) this.journal.delete('out', key);
     }
     for (const client of this.away) this.deliveries.setAway(client, true);
+    for (const { key, value } of records.had) {
+      const [as, owner] = parseClientKey(key);
+      const client = this.clients.get(owner);
+      if (client === undefined) this.journal.delete('had', key);
+      else this.publishes.restoreHad(client, as, value.id, value.digest);
+    }
     for (const { key, value } of records.in) {
       const [owner = '', as = 0] = value.client ?? [];
-      this.publishes.restore(Number(key), value.digest, this.clients.get(owner), as);
+      const message = value.message && restoredMessage(value.message);
+      this.publishes.restore(Number(key), this.clients.get(owner), as, message);
     }
-    for (const { key, value } of records.own) this.publishes.restoreWill(Number(key), restoredMessage(value));
     for (const { key, value } of records.will) this.owedWills.set(key, restoredMessage(value));
     return records.session.some(({ value }) => value.clientId === clientId);
   }

@@ -38,11 +38,16 @@ export class PlayedBroker implements Upstream {
   outcome: PublishOutcome = 'taken';
   private owner: UpstreamEvents | undefined;
   private now: Millis = 0;
+  private endLast: () => void = () => {};
 
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession {
     this.opened.push(options);
     this.now = now;
     let isOver = false;
+    this.endLast(); // its process has died
+    this.endLast = () => {
+      isOver = true;
+    };
     const own: UpstreamEvents = {
       connected: (present, at) => !isOver && events.connected(present, at),
       message: (message, id, dup, at) => !isOver && events.message(message, id, dup, at),
