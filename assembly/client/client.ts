@@ -47,6 +47,7 @@ import {
   Link,
   Owed,
   PEER_AT,
+  REQUESTS_MAX,
   RX_AT,
   received,
   resetState,
@@ -78,7 +79,7 @@ export function wakeImage(now: i32): i32 {
   client.tickAt = client.now;
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).at = client.now;
   let isWaiting: bool = control.owed !== Owed.Nothing;
-  for (let i = 0; i < EXCHANGES_MAX; i++) {
+  for (let i = 0; i < REQUESTS_MAX; i++) {
     const exchange = exchangeAt(i);
     retryNow(exchange);
     if (exchange.owed && exchange.owed !== Owed.Wait) isWaiting = true;

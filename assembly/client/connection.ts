@@ -18,11 +18,11 @@ import {
   client,
   control,
   count,
-  EXCHANGES_MAX,
   exchangeAt,
   Link,
   Owed,
   publishing,
+  REQUESTS_MAX,
   random,
   received,
   registering,
@@ -124,7 +124,7 @@ function enter(): void {
   client.waking = 0;
   // The congestion was of the last gateway.
   if (isAnother && publishing.owed === Owed.Wait) settle(publishing);
-  for (let i = 1; i < EXCHANGES_MAX; i++) retryNow(exchangeAt(i));
+  for (let i = 1; i < REQUESTS_MAX; i++) retryNow(exchangeAt(i));
   raise(EventKind.Connected);
 }
 

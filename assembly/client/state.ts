@@ -85,8 +85,10 @@ export class Exchange {
   retries: u8;
 }
 
-/** Kinds of requests: one each may be in flight. Without discovery the last, which answers SEARCHGW, is not there. */
-export const EXCHANGES_MAX: i32 = GATEWAYS_MAX ? 6 : 5;
+/** Kinds of requests: one each may be in flight. */
+export const REQUESTS_MAX: i32 = 5;
+/** The same and, with discovery, the answer to SEARCHGW. */
+export const EXCHANGES_MAX: i32 = GATEWAYS_MAX ? REQUESTS_MAX + 1 : REQUESTS_MAX;
 
 /** Client.willKnown. */
 export const enum Will {

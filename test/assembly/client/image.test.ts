@@ -15,8 +15,10 @@ import {
 } from '../../../assembly/protocol/index.js';
 import { DeviceModule } from '../../../host/device/device.js';
 import {
+  advertise,
   connAck,
   disconnect,
+  GATEWAY_A,
   Harness,
   LATE,
   Link,
@@ -31,7 +33,9 @@ import {
   pubRel,
   regAck,
   register,
+  searchGw,
   subAck,
+  T_GWINFO,
   T_RETRY,
   T_WAIT,
   textOf,
@@ -156,6 +160,20 @@ describe('an image', () => {
     expect(twin.counter(Counter.Retransmissions)).toBe(0);
     twin.hear(pingResp());
     expect(twin.due).toBe(keepAliveS ? 45_000 : Number.POSITIVE_INFINITY);
+  });
+
+  it('of a session that only owes others an answer asks for itself, too', () => {
+    const h = new Harness();
+    h.discover(1);
+    h.identify();
+    h.hear(advertise(1, 900), GATEWAY_A);
+    h.connect(60);
+    h.hear(connAck(), GATEWAY_A);
+    h.hear(searchGw(1));
+    const twin = moved(h, 5);
+    only(twin.take(), PacketType.PingReq);
+    twin.pass(T_GWINFO);
+    only(twin.take(), PacketType.GwInfo);
   });
 
   it('of a sleeper wakes at once', () => {
