@@ -108,6 +108,8 @@ export interface Mosquitto {
   readonly tlsPort: number;
   readonly wsPort: number;
   readonly wssPort: number;
+  /** Where it writes its state down, when told to by SIGUSR1 and now and then. */
+  readonly stateFile: string;
 }
 
 /** Listeners for TCP, TLS, WebSocket and WebSocket over TLS. `more`: lines of configuration for the TCP listener. */
@@ -128,7 +130,8 @@ export async function startMosquitto(certificates: Certificates, more = ''): Pro
   const user = process.getuid?.() === 0 ? 'user root\n' : '';
   writeFileSync(configFile, `${user}${config}listener ${wssPort} ${HOST}\n${tls}`);
   const server = new Server('mosquitto', configFile, [port, tlsPort, wsPort, wssPort]);
-  return { server: await server.start(), port, tlsPort, wsPort, wssPort };
+  const stateFile = join(folder, 'mosquitto.db');
+  return { server: await server.start(), port, tlsPort, wsPort, wssPort, stateFile };
 }
 
 export interface NatsNode {

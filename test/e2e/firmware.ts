@@ -45,6 +45,7 @@ const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
 export class Firmware {
   /** Messages that were acknowledged. */
   published = 0;
+  isSubscribed = false;
   private device!: UdpDevice;
   private topic = 0;
   private talks = false;
@@ -101,6 +102,7 @@ export class Firmware {
 
   private hear(kind: EventKind, text: string): void {
     if (kind === EventKind.Message) this.down.arrived(text);
+    if (kind === EventKind.Subscribed) this.isSubscribed = true;
     if (kind !== EventKind.Published) return;
     this.published++;
     this.isPublishing = false;
@@ -108,9 +110,12 @@ export class Firmware {
   }
 
   private publish(): void {
-    if (!this.talks || this.isPublishing) return;
+    if (this.talks && !this.isPublishing) this.say(1 + (this.published % this.qosMax));
+  }
+
+  /** One message. */
+  say(qos: number): void {
     this.isPublishing = true;
-    const qos = 1 + (this.published % this.qosMax);
     const text = `QoS ${qos} ${this.name} ${this.published}`;
     this.up.said.push(text);
     this.device.act((device, now) => device.call('publish', this.topic, device.write(octets(text)), qos, 0, now));
