@@ -15,6 +15,7 @@ import {
   Link,
   N_RETRY,
   only,
+  pingReq,
   publish,
   searchGw,
   T_GWINFO,
@@ -96,6 +97,42 @@ describe('without discovery, as at power-on,', () => {
   });
 });
 
+describe('discovery that begins', () => {
+  it('after a session that the board chose, searches for the next', () => {
+    const h = new Harness().online();
+    h.disconnect();
+    h.hear(disconnect());
+    h.discover(1);
+    h.connect();
+    expect(h.link).toBe(Link.Searching);
+  });
+
+  it('again has forgotten whom it knew', () => {
+    const h = seeker();
+    h.hear(advertise(1, DURATION_S), GATEWAY_A);
+    h.discover(0);
+    h.discover(1);
+    h.connect();
+    expect(h.link).toBe(Link.Searching);
+  });
+
+  it('during a session leaves that where it is, and so does its end', () => {
+    const h = settled();
+    for (const radius of [0, 1, 0]) {
+      h.discover(radius);
+      expect(h.hear(disconnect(), GATEWAY_B)).toBe(ErrorCode.Unexpected);
+      h.verb('short', 0x6162);
+      h.publish(0, 'x');
+      expect(h.takeSent()[0]!.to).toEqual(GATEWAY_A);
+    }
+  });
+
+  it('with a radius that does not fit an octet does not', () => {
+    expect(new Harness().discover(256)).toBe(ErrorCode.BadArgument);
+    expect(new Harness().discover(-1)).toBe(ErrorCode.BadArgument);
+  });
+});
+
 describe('ADVERTISE', () => {
   it('heard before says where to connect, without a search', () => {
     const h = seeker();
@@ -173,6 +210,31 @@ describe('ADVERTISE', () => {
     h.publish(0, 'x');
     expect(h.takeSent()[0]!.to).toEqual(GATEWAY_A);
     expect(h.hear(publish('ab', 'y'), GATEWAY_A)).toBe(0);
+  });
+
+  it('takes the place of a gateway that is no longer there before that of one that is', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const h = settled(seed);
+      h.hear(advertise(2, 1), GATEWAY_B);
+      h.hear(advertise(3, DURATION_S), GATEWAY_C);
+      h.pass(3_000);
+      h.hear(advertise(4, DURATION_S), STRANGER);
+      h.publish(h.verb('predefined', 1), 'x', 1);
+      h.pass(3 * (GIVE_UP + T_SEARCHGW));
+      const tried = h.takeSent().filter(({ packet }) => packet.type === PacketType.Connect);
+      expect(new Set(tried.map(({ to }) => to.join()))).toEqual(new Set([STRANGER.join(), GATEWAY_C.join()]));
+    }
+  });
+
+  it('that ran out does not end what the gateway in use is: whoever sleeps hears none', () => {
+    const h = settled();
+    h.hear(advertise(1, 1), GATEWAY_A);
+    h.sleep(600);
+    h.hear(disconnect(), GATEWAY_A);
+    h.take();
+    h.pass(60_000);
+    h.connect();
+    expect(h.takeSent()).toMatchObject([{ packet: { type: PacketType.Connect }, to: GATEWAY_A }]);
   });
 
   it('with the GwId of the gateway in use, from elsewhere, changes nothing for it', () => {
@@ -365,12 +427,13 @@ describe('SEARCHGW of another', () => {
     for (let i = 0; i < 100; i++) h.hear(searchGw(1), STRANGER);
     h.pass(T_GWINFO);
     only(h.take(), PacketType.GwInfo);
-    // Nor does who asks all the time put the answer off.
-    for (let ms = 0; ms < 2 * T_GWINFO; ms += 10) {
-      h.hear(searchGw(1), STRANGER);
-      h.pass(10);
+    // Nor does who asks again put the answer off.
+    h.hear(searchGw(1), STRANGER);
+    const { due } = h;
+    for (let ms = 1; ms < Math.min(due, 50); ms++) {
+      h.pass(1).hear(searchGw(1), STRANGER);
+      expect(h.due).toBe(due - ms);
     }
-    first(h.take(), PacketType.GwInfo);
   });
 
   it('is not answered without a session, nor where the address is not known', () => {
@@ -432,7 +495,8 @@ describe('a stranger', () => {
   it('whose length the board got wrong is nobody known', () => {
     const h = settled();
     const { module } = h;
-    h.poll();
+    h.hear(pingReq(), GATEWAY_A);
+    expect(module.memory[module.peerAt]).toBe(0); // a board without addresses never writes there
     const octets = encode(disconnect());
     h.device.write(octets);
     module.memory[module.peerAt] = 255;
