@@ -135,7 +135,7 @@ export class Publishes {
   private repeat(publish: Incoming, now: Millis, done: Done): void {
     const isGivenUp = publish.done === undefined && publish.sent && publish.qos === 2 && !this.open.has(publish);
     publish.done = done;
-    if (isGivenUp && !this.queue.includes(publish)) this.queue.push(publish);
+    if (isGivenUp) this.queue.push(publish); // perhaps a second time: see `pump`
     this.pump(now);
   }
 
@@ -170,7 +170,8 @@ export class Publishes {
   private pump(now: Millis): void {
     while (this.queue.length > 0 && this.open.size < this.qos2Max && this.hub.link !== undefined) {
       const publish = this.queue.shift()!;
-      if (publish.message !== undefined) this.send(publish, publish.message, now);
+      if (publish.message === undefined || this.open.has(publish)) continue; // sent meanwhile
+      this.send(publish, publish.message, now);
     }
   }
 

@@ -541,6 +541,36 @@ describe('A message to the broker', () => {
     expect(a.hear()).toEqual(['taken #1', 'taken #2', 'taken #3', 'taken #4', 'taken #5']);
   });
 
+  it('of QoS 2 that waits is sent once after the loss of the broker, in its turn, whoever repeats it', () => {
+    const world = World.started({ publishQos2Max: 1 });
+    world.broker.holds = true;
+    const a = world.opened('a').publish('m', 1, 2).publish('n', 2, 2);
+    world.reconnect();
+    a.open().publish('m', 1, 2, true).publish('n', 2, 2, true).publish('n', 2, 2, true);
+    expect(anonymous(world.broker.take())).toEqual(['publish m #a q2', 'publish m #a q2 dup']);
+    world.broker.goOn();
+    expect(anonymous(world.broker.take())).toEqual(['release #a', 'publish n #b q2', 'release #b']);
+  });
+
+  it('of QoS 2 that the broker gave up is sent again once, however often it is repeated', () => {
+    const world = World.started();
+    world.broker.outcome = 'lost';
+    const a = world.opened('a').publish('m', 1, 2);
+    world.broker.holds = true;
+    a.publish('m', 1, 2, true).publish('m', 1, 2, true);
+    expect(anonymous(world.broker.take())).toEqual(['publish m #a q2', 'publish m #a q2 dup']);
+  });
+
+  it('of QoS 1 costs no record', () => {
+    const store = new MemoryStore();
+    const world = World.started({ store });
+    const a = world.opened('a');
+    const before = [...store.entries()].length;
+    world.broker.holds = true;
+    a.publish('m', 5, 1);
+    expect([...store.entries()]).toHaveLength(before);
+  });
+
   it('of QoS 1 is a new one after the loss of the broker', () => {
     const world = World.started();
     world.broker.holds = true;
