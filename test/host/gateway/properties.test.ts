@@ -6,7 +6,7 @@ import { Play } from './arbitrary-play.js';
 import { settle } from './arbitrary-settle.js';
 import { PREDEFINED, type Step, steps } from './arbitrary-steps.js';
 
-const RUNS = Number(process.env.PROPERTIES_RUNS ?? 300);
+const RUNS = Number(process.env.PROPERTIES_RUNS ?? 200);
 const SEED = Number(process.env.PROPERTIES_SEED ?? 1_201);
 const STEPS_MAX = 200;
 
