@@ -89,8 +89,9 @@ export interface UpstreamSession {
   acknowledge(id: PacketId, now: Millis): void;
   /** PUBCOMP, after `released`. */
   complete(id: PacketId, now: Millis): void;
-  /** `done(granted)` with the QoS that the broker granted, or `undefined` where it refused. */
+  /** `done(granted)` with the QoS that the broker granted, or `undefined` where it refused. Not called after a loss. */
   subscribe(filter: string, qos: Qos, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void;
+  /** `done` when the broker has answered. Not called after a loss. */
   unsubscribe(filter: string, now: Millis, done: (now: Millis) => void): void;
   /** Says DISCONNECT: the will is forgotten. */
   close(now: Millis): void;

@@ -89,7 +89,7 @@ class Events {
 
 type Done = (now: Millis) => void;
 type PublishDone = (outcome: PublishOutcome, now: Millis) => void;
-/** What the owner is told at the end of a SUBSCRIBE or UNSUBSCRIBE: the code of the answer, undefined without an answer. */
+/** What the owner is told at the end of a SUBSCRIBE or UNSUBSCRIBE: the code of the answer, undefined where it was not asked. */
 type Settle = (code: number | undefined, now: Millis) => void;
 
 const ACCEPTED = 0;
@@ -226,15 +226,15 @@ class ClientSession implements UpstreamSession {
     if (this.isOver) return;
     this.isOver = true;
     for (const done of this.publishing.values()) this.tell(() => done('lost', now));
-    for (const settle of this.requests.values()) this.tell(() => settle(undefined, now));
     this.forget();
     const text = this.refusal === undefined ? reason : `${reason}-${this.refusal}`;
     this.tell(() => this.owner.closed(text, now));
   }
 
-  /** An identifier for a request; undefined, with the owner told, when there is no connection or no identifier. */
+  /** An identifier for a request; undefined when there is no connection, or with the owner told, when there is no identifier. */
   private begin(settle: Settle, now: Millis): number | undefined {
-    if (this.isOver || this.requests.size >= PACKET_ID_MAX) {
+    if (this.isOver) return undefined;
+    if (this.requests.size >= PACKET_ID_MAX) {
       this.tell(() => settle(undefined, now));
       return undefined;
     }
