@@ -15,7 +15,6 @@ import {
   Link,
   N_RETRY,
   only,
-  pingReq,
   publish,
   searchGw,
   T_GWINFO,
@@ -495,7 +494,7 @@ describe('a stranger', () => {
   it('whose length the board got wrong is nobody known', () => {
     const h = settled();
     const { module } = h;
-    h.hear(pingReq(), GATEWAY_A);
+    h.hear(advertise(2, DURATION_S), GATEWAY_B); // brings no answer
     expect(module.memory[module.peerAt]).toBe(0); // a board without addresses never writes there
     const octets = encode(disconnect());
     h.device.write(octets);
