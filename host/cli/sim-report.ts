@@ -21,6 +21,7 @@ export function formatReport(report: SimReport, scenario: Scenario): string {
     classTable(report),
     '',
     `  ${count(report.wills, 'will')} published, ${count(report.retained, 'retained message')} given to newcomers`,
+    ...gatewayLines(report),
     ...tooLongLines(report),
     ...violationLines(report),
     '',
@@ -76,6 +77,18 @@ function classTable(report: SimReport): string {
 
 function milliseconds(value: number | null): string {
   return value === null ? '–' : number(value);
+}
+
+function gatewayLines({ gateways, moves }: SimReport): string[] {
+  if (gateways.length === 0) return [];
+  const lines = gateways.map(
+    ({ gwId, crashes, downMs }) => `  gateway ${gwId}: ${times(crashes)} down, ${clock(downMs)} in all`,
+  );
+  return [...lines, `  devices turned to another gateway ${times(moves)}`];
+}
+
+function times(value: number): string {
+  return value === 1 ? 'once' : `${number(value)} times`;
 }
 
 function tooLongLines({ classes }: SimReport): string[] {

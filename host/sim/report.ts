@@ -20,6 +20,13 @@ export interface ClassFigures {
   readonly retransmissions: number;
 }
 
+/** Figures of a gateway that a scenario names. */
+export interface GatewayFigures {
+  readonly gwId: number;
+  readonly crashes: number;
+  readonly downMs: Millis;
+}
+
 /** What a run has amounted to when the scenario's time is over. */
 export interface FiguresAtEnd {
   /** SHA-256 over every datagram and every delivery, in hex. */
@@ -33,6 +40,10 @@ export interface FiguresAtEnd {
   readonly retransmissions: number;
   readonly gatewayRetransmissions: number;
   readonly classes: readonly ClassFigures[];
+  /** Of a scenario that names its gateways; empty otherwise. */
+  readonly gateways: readonly GatewayFigures[];
+  /** Times that devices turned to another gateway. */
+  readonly moves: number;
 }
 
 export interface SimReport extends FiguresAtEnd {

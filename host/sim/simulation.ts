@@ -163,6 +163,15 @@ export class Simulation {
       retransmissions: sum((c) => c.retransmissions) + gatewayRetransmissions,
       gatewayRetransmissions,
       classes,
+      gateways: (this.scenario.gateways ?? []).map(({ gwId }, i) => {
+        const { crashes, uptimes } = this.gateways[i]!;
+        const upMs = uptimes.reduce(
+          (total, { fromMs, toMs }) => total + Math.min(toMs, this.scheduler.now) - fromMs,
+          0,
+        );
+        return { gwId, crashes, downMs: this.scheduler.now - upMs };
+      }),
+      moves: this.devices.reduce((total, { moves }) => total + moves, 0),
     };
   }
 
