@@ -51,6 +51,8 @@ export class DeliveryBuffer {
   queue: Outgoing[] = [];
   /** Octets of topics and payloads. */
   bytes = 0;
+  /** Without those of which only the end is owed. */
+  messages = 0;
   /** Some message was left with the broker. */
   owed = false;
 
@@ -74,7 +76,6 @@ export class DeliveryBuffer {
       this.owed = true;
       return 'left-with-broker';
     }
-    this.bytes += bytes;
     this.push(outgoing(message, id, bytes, dup, false));
     return 'taken';
   }
@@ -89,16 +90,21 @@ export class DeliveryBuffer {
     return this.queue.find((entry) => entry.id === id && id !== 0 && !entry.orphaned);
   }
 
-  /** Puts a QoS 0 message that the client could not place back before everything that was not begun yet. */
-  putBack(outgoing: Outgoing): void {
+  /**
+   * Puts a QoS 0 message that the client could not place back before everything that was not begun yet. False where its
+   * room was taken meanwhile.
+   */
+  putBack(outgoing: Outgoing): boolean {
+    if (this.messages >= this.messagesMax || this.bytes + outgoing.bytes > this.bytesMax) return false;
     const index = this.head !== undefined && this.head.phase !== Phase.Queued ? 1 : 0;
     this.queue.splice(index, 0, outgoing);
-    this.bytes += outgoing.bytes;
+    this.count(outgoing, 1);
+    return true;
   }
 
   shift(): Outgoing | undefined {
     const outgoing = this.queue.shift();
-    if (outgoing !== undefined) this.bytes -= outgoing.bytes;
+    if (outgoing !== undefined) this.count(outgoing, -1);
     return outgoing;
   }
 
@@ -111,11 +117,17 @@ export class DeliveryBuffer {
     // An array that grows makes room for 17, and for most clients at most one message waits.
     if (this.queue.length === 0) this.queue = [outgoing];
     else this.queue.push(outgoing);
+    this.count(outgoing, 1);
+  }
+
+  private count({ bytes, onlyRelease }: Outgoing, times: 1 | -1): void {
+    this.bytes += times * bytes;
+    if (!onlyRelease) this.messages += times;
   }
 
   private makeRoom(bytes: number): boolean {
     if (bytes > this.bytesMax) return false;
-    const fits = () => this.queue.length < this.messagesMax && this.bytes + bytes <= this.bytesMax;
+    const fits = () => this.messages < this.messagesMax && this.bytes + bytes <= this.bytesMax;
     while (!fits()) {
       const oldest = this.queue.findIndex(({ message, phase }) => message.qos === 0 && phase === Phase.Queued);
       if (oldest < 0) return false;
@@ -126,7 +138,7 @@ export class DeliveryBuffer {
 
   private takeOut(index: number): Outgoing {
     const [outgoing] = this.queue.splice(index, 1);
-    this.bytes -= outgoing!.bytes;
+    this.count(outgoing!, -1);
     return outgoing!;
   }
 }

@@ -68,8 +68,14 @@ export class Delivery implements BufferOwner {
     this.msgIds = new MsgIds(core.random);
   }
 
+  /** Messages that wait for the client, the one under way included. */
   get waiting(): number {
-    return this.buffer.queue.length;
+    return this.buffer.messages;
+  }
+
+  /** Nothing is to be told to the client, not even the end of a handshake. */
+  get isEmpty(): boolean {
+    return this.buffer.head === undefined;
   }
 
   /** Octets of topics and payloads that wait. */
@@ -149,14 +155,14 @@ export class Delivery implements BufferOwner {
   }
 
   /**
-   * The broker session was opened anew. If the broker had kept it, it repeats everything that was not acknowledged: what
-   * the client has not seen is left to that, the rest goes on where it is, under the same identifier. If not, what is here
-   * is all there is, and nobody is to be told of it.
+   * The broker session was opened anew. If the broker had kept it, it repeats everything that was not acknowledged, in order:
+   * what is under way goes on where it is, under the same identifier, the rest is left to that. If not, what is here is
+   * all there is, and nobody is to be told of it.
    */
   upstreamBack(sessionPresent: boolean, now: Millis): void {
     this.buffer.owed = false;
     if (sessionPresent) {
-      this.buffer.filterOut(({ id, orphaned, sent }) => id !== 0 && !orphaned && !sent);
+      this.buffer.filterOut(({ id, orphaned, phase }) => id !== 0 && !orphaned && phase === Phase.Queued);
       return;
     }
     this.settledId = 0;
@@ -394,7 +400,7 @@ export class Delivery implements BufferOwner {
       this.countDropped('droppedRejected', last.outgoing.message);
       return;
     }
-    this.buffer.putBack(last.outgoing);
+    if (!this.buffer.putBack(last.outgoing)) this.countDropped('droppedBufferFull', last.outgoing.message);
     this.pump(now);
   }
 

@@ -196,7 +196,7 @@ export class Sessions implements SessionEvents {
   drained(session: ClientSession, now: Millis): void {
     if (session.delivery.owed) {
       this.requestReopen(session, now);
-      if (session.delivery.waiting > 0) return;
+      if (!session.delivery.isEmpty) return;
     }
     if (session.state === SessionState.Awake) this.answerPing(session, now);
   }

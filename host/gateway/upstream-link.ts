@@ -30,8 +30,11 @@ export class UpstreamLink implements UpstreamEvents {
   isConnected = false;
   isStarted = false;
   private session: UpstreamSession | undefined;
-  /** What happened inside `open`. */
+  /** What happened inside `open`, and while the owner was told of that: in order, so that no message overtakes another. */
   private early: readonly Action[] = NONE;
+  private isLive = false;
+  /** The next event is one of `early`. */
+  private isReplayed = false;
   /** Requests that wait for the broker's yes. */
   private waiting: readonly ((session: UpstreamSession, now: Millis) => void)[] = NONE;
 
@@ -43,9 +46,12 @@ export class UpstreamLink implements UpstreamEvents {
   start(upstream: Upstream, now: Millis): void {
     this.isStarted = true;
     this.session = upstream.open(this.options, this, now);
-    const { early } = this;
+    for (let i = 0; i < this.early.length && !this.over; i++) {
+      this.isReplayed = true;
+      this.early[i]!(now);
+    }
     this.early = NONE;
-    for (const action of early) if (!this.over) action(now);
+    this.isLive = true;
   }
 
   publish(
@@ -142,9 +148,12 @@ export class UpstreamLink implements UpstreamEvents {
     this.owner.closed(reason, now);
   }
 
-  /** False when the link is over, or not open yet: `again` is called when it is. */
+  /** False when the link is over, or the owner is not told yet: `again` is called when it is. */
   private hears(again: Action): boolean {
-    if (!this.over && this.session === undefined) this.early = [...this.early, again];
-    return !this.over && this.session !== undefined;
+    if (this.over || this.isLive) return !this.over;
+    if (!this.isReplayed) this.early = [...this.early, again];
+    const { isReplayed } = this;
+    this.isReplayed = false;
+    return isReplayed;
   }
 }
