@@ -131,6 +131,7 @@ export class SimDevice {
   private receive(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
     if (!this.isOn) return;
     this.now = now;
+    if (this.gateway === '' && from.length > 0) this.learnAddress(keyOf(from));
     // What another gateway than its own says to it, the device ignores.
     const sniffer = this.sniffers.get(keyOf(from));
     const packet = keyOf(from) === this.gateway ? sniffer?.down(datagram) : undefined;
@@ -146,6 +147,13 @@ export class SimDevice {
       this.events.delivered(this, topic, publish.data, now);
     }
     this.poll(now);
+  }
+
+  /** The board's default gateway has answered: from here on the device calls it by its address. */
+  private learnAddress(gateway: string): void {
+    const sniffer = this.sniffers.get(this.gateway);
+    if (sniffer !== undefined) this.sniffers.set(gateway, sniffer);
+    this.gateway = gateway;
   }
 
   /** The gateway has spoken, or the run is over. */
