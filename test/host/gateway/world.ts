@@ -246,6 +246,8 @@ export class World {
   readonly sent: { readonly to: string; readonly packet: Packet }[] = [];
   readonly broadcasts: Packet[] = [];
   readonly logged: string[] = [];
+  /** What was said with each of `logged`. */
+  readonly details: (Readonly<Record<string, unknown>> | undefined)[] = [];
   readonly rescheduled: Millis[] = [];
   readonly broker = new FakeBroker(this);
   gateway: Gateway;
@@ -290,7 +292,10 @@ export class World {
         },
         upstream: this.broker,
         random: new Xoshiro128(7),
-        log: (_level, event) => this.logged.push(event),
+        log: (_level, event, fields) => {
+          this.logged.push(event);
+          this.details.push(fields);
+        },
         rescheduled: (dueMs) => this.rescheduled.push(dueMs),
         ...(this.store && { store: this.store }),
       },
