@@ -75,7 +75,8 @@ for (const { argument, body } of runnable.filter(({ argument }) => argument !== 
       const { status, stdout, stderr } = await run(body);
       expect(status, stderr).toBe(0);
       const after = README.slice(README.indexOf(body));
-      const promised = /retained:\n\n```\n([\s\S]*?)```/.exec(after)![1]!.trim().split('\n');
+      // The first block after it that is not a program.
+      const promised = /\n\n```\n([\s\S]*?)```/.exec(after)![1]!.trim().split('\n');
       for (const line of promised) expect(stdout).toContain(line);
     });
   });

@@ -7,6 +7,7 @@ import { describe, it } from 'vitest';
 
 /** Programs, and the Debian packages that hold them. */
 const PACKAGE_OF = {
+  curl: 'curl',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',

@@ -30,8 +30,10 @@ export interface Outgoing {
   phase: Phase;
   /** The broker has lost the session that this came on: nothing is to be told to it. */
   orphaned: boolean;
-  /** The client may have seen it: DUP from now on. */
+  /** The client may have seen it, here or on another gateway: DUP from now on. */
   sent: boolean;
+  /** This gateway has sent it: an acknowledgement may be for it. One from before is of no use, since more than one message may have had its MsgId. */
+  onAir: boolean;
   /** Of a QoS 2 message only the end is owed: the client took it before this gateway knew of it. */
   readonly onlyRelease: boolean;
   /** MsgId of the REGISTER that is outstanding; 0 when there is none. */
@@ -147,5 +149,16 @@ const NO_MESSAGE: Message = { topic: '', payload: new Uint8Array(), qos: 2, reta
 
 function outgoing(message: Message, id: PacketId, bytes: number, sent: boolean, onlyRelease: boolean): Outgoing {
   const phase = Phase.Queued;
-  return { message, id, bytes, phase, orphaned: false, sent, onlyRelease, registerMsgId: 0, unknownTopic: 0 };
+  return {
+    message,
+    id,
+    bytes,
+    phase,
+    orphaned: false,
+    sent,
+    onAir: false,
+    onlyRelease,
+    registerMsgId: 0,
+    unknownTopic: 0,
+  };
 }

@@ -195,7 +195,7 @@ export class Delivery implements BufferOwner {
       this.onQos0Refused(packet.topicId, returnCode, now);
       return;
     }
-    if (head?.id !== msgId || !head.sent) {
+    if (head?.id !== msgId || !head.onAir) {
       this.unexpected();
       return;
     }
@@ -216,8 +216,8 @@ export class Delivery implements BufferOwner {
 
   onPubrec(msgId: number, now: Millis): void {
     const { head } = this.buffer;
-    const isHead = head?.id === msgId && head.message.qos === 2 && head.sent;
-    if (!isHead || (head.onlyRelease && head.phase !== Phase.AwaitPubcomp)) {
+    const isHead = head?.id === msgId && head.message.qos === 2 && head.onAir;
+    if (!isHead) {
       // A copy, or from before a restart: then the broker repeats the message, and all begins anew.
       this.unexpected();
     } else if (head.phase === Phase.AwaitPubcomp) this.release(head, now);
@@ -297,6 +297,7 @@ export class Delivery implements BufferOwner {
     const { qos, retain, payload } = head.message;
     const dup = head.sent;
     head.sent = true;
+    head.onAir = true;
     if (qos === 0) {
       this.buffer.shift();
       this.lastQos0 = topic.kind === TopicType.Normal ? { outgoing: head, topicId: topic.id } : undefined;
@@ -344,6 +345,7 @@ export class Delivery implements BufferOwner {
   /** PUBREL, as soon as the client listens. */
   private release(head: Outgoing, now: Millis): void {
     head.phase = Phase.AwaitPubcomp;
+    head.onAir = true;
     this.armRetry(now);
     if (this.running) this.owner.send({ type: PacketType.PubRel, msgId: head.id });
   }
