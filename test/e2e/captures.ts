@@ -11,13 +11,15 @@ function tshark(file: string, port: number, ...options: string[]): string[] {
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** Everything in the capture is MQTT-SN, and nothing in it is malformed. Returns how many packets there are of each type. */
+/**
+ * Everything in the capture is MQTT-SN, and nothing in it is malformed. Returns how many packets there are of each type;
+ * an envelope counts, and what is in it.
+ */
 export function dissect(file: string, port: number): ReadonlyMap<PacketType, number> {
   expect(tshark(file, port, '-Y', '_ws.malformed || !mqttsn')).toEqual([]);
   const counts = new Map<PacketType, number>();
   for (const line of tshark(file, port, '-T', 'fields', '-e', 'mqttsn.msg.type')) {
-    const type = Number(line) as PacketType;
-    counts.set(type, (counts.get(type) ?? 0) + 1);
+    for (const type of line.split(',').map(Number) as PacketType[]) counts.set(type, (counts.get(type) ?? 0) + 1);
   }
   return counts;
 }

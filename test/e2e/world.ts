@@ -139,20 +139,28 @@ const MODEM = readFileSync(builtFile('modules/modem-mqttsn.wasm'));
 export class Modem {
   readonly events: DeviceEvent[] = [];
   /** What went over the air, as the host's codec reads it. */
-  readonly packets: { readonly direction: 'up' | 'down'; readonly packet: Packet }[] = [];
+  readonly packets: { readonly direction: 'up' | 'down'; readonly packet: Packet; readonly octets: Uint8Array }[] = [];
   private device!: UdpDevice;
 
-  static async start(port: number, clientId: string): Promise<Modem> {
+  /** `broadcast` as of `startUdpDevice`; `bytes` are another module with the same verbs. */
+  static async start(
+    port: number,
+    clientId: string,
+    { bytes: wasm = MODEM as Uint8Array, ...options }: { bytes?: Uint8Array; broadcast?: string; seed?: number } = {},
+  ): Promise<Modem> {
     const modem = new Modem();
-    modem.device = await startUdpDevice(new DeviceModule(MODEM, 'modem'), {
+    modem.device = await startUdpDevice(new DeviceModule(wasm, 'modem'), {
       host: HOST,
       port,
       seed: 1,
+      ...options,
+      onNetworkError: () => {}, // a gateway that was killed
       onEvent: (event) => modem.events.push(event),
       tap: (direction, bytes) => {
-        const packet = decode(bytes.slice());
+        const octets = Uint8Array.from(bytes);
+        const packet = decode(octets);
         if (isFault(packet)) throw new Error(`${direction}: ${packet.code}`);
-        modem.packets.push({ direction, packet });
+        modem.packets.push({ direction, packet, octets });
       },
     });
     cleanups.push(() => modem.device.close());
@@ -162,6 +170,15 @@ export class Modem {
 
   identify(clientId: string): void {
     this.act('identify', (device) => device.call('identify', device.write(encoder.encode(clientId))));
+  }
+
+  /** Everything in envelopes from now on, as behind a forwarder. */
+  forwarded(nodeId: Uint8Array): void {
+    this.act('forwarded', (device) => device.call('forwarded', device.write(nodeId)));
+  }
+
+  discover(radius: number): void {
+    this.act('discover', (device) => device.call('discover', radius));
   }
 
   /** The handle of a topic. */
@@ -191,6 +208,11 @@ export class Modem {
   async disconnect(): Promise<void> {
     this.act('disconnect', (device, now) => device.call('disconnect', now));
     await this.event(EventKind.Disconnected);
+  }
+
+  /** Switched off without a word, as a power cut does. */
+  close(): Promise<void> {
+    return this.device.close();
   }
 
   async sleep(durationS: number): Promise<void> {
