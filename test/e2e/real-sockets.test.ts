@@ -83,6 +83,18 @@ describeWithTools(['mosquitto_pub', 'mosquitto_sub', 'tshark'], 'on real sockets
       await modem.disconnect();
     });
 
+    it('takes what was retained again when it comes back to a new session', async () => {
+      await publish(ports.mqtt, 'again/level', 'old', '-q', '1', '-r');
+      const modem = await Modem.start(ports.sn, 'returner');
+      await modem.connect(KEEP_ALIVE_S);
+      await modem.subscribe(modem.topic('again/level'), 1);
+      expect(await modem.message()).toBe('again/level old');
+      await modem.disconnect();
+      await modem.connect(KEEP_ALIVE_S); // clean: it subscribes again by itself
+      expect(await modem.message()).toBe('again/level old');
+      await modem.disconnect();
+    });
+
     it('leaves a retained message for those who come later', async () => {
       const modem = await Modem.start(ports.sn, 'keeper');
       await modem.connect(KEEP_ALIVE_S);

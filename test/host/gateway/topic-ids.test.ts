@@ -35,7 +35,7 @@ describe("the gateway's REGISTER", () => {
     device.subscribe('#');
     let last = 0;
     for (let i = 0; i < 65_600; i++) {
-      world.broker.deliver('a', `t/${i % 7}`, 'x');
+      world.broker.deliver('a', `t/${i % 7}`, 'x', 1);
       const register = device.hearOne(PacketType.Register);
       expect(register.msgId).not.toBeOneOf([0, last]);
       last = register.msgId;
