@@ -28,6 +28,8 @@ const KEYS = [
   'retransmissions',
   'gatewayRetransmissions',
   'classes',
+  'gateways',
+  'moves',
   'violations',
 ];
 const QOS_LEVELS = ['0', '1', '2', '-1'] as const;
@@ -63,6 +65,22 @@ describe('the report as JSON', () => {
     const file = join(temporaryFolder(), 'report.json');
     const printed = await thimbleJson<SimReport>(['sim', 'lab', '--report', file]);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(printed);
+  });
+});
+
+describe('a scenario with gateways that crash', () => {
+  it('says in words and as JSON how often, and how devices moved', async () => {
+    const { gateways, moves, violations } = await thimbleJson<SimReport>(['sim', 'failover']);
+    expect(gateways.map(({ gwId }) => gwId)).toEqual([1, 2]);
+    for (const { crashes, downMs } of gateways) {
+      expect(crashes).toBeGreaterThan(0);
+      expect(downMs).toBeGreaterThan(10_000);
+    }
+    expect(moves).toBeGreaterThan(0);
+    expect(violations).toEqual([]);
+    const { stdout } = await thimble(['sim', 'failover']);
+    expect(stdout).toContain(`gateway 1: ${gateways[0]!.crashes} times down`);
+    expect(stdout).toContain(`devices turned to another gateway ${moves} times`);
   });
 });
 

@@ -117,12 +117,12 @@ describe('files that are not there, or not what they should be', () => {
     [['sim', '--report', file('r.json')], 'ERR_USAGE_FILE', ['--report', file('r.json'), missing]],
     [['broker', '--mqtt', '0', '--sn', '0', '--pcap', file('c.pcap')], 'ERR_USAGE_FILE', ['--pcap', missing]],
     [['broker', '--config', file('c.json')], 'ERR_USAGE_FILE', ['--config', file('c.json'), missing]],
-    [['build', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, sensor']],
+    [['build', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, roamer, sensor']],
     [['build', folder], 'ERR_APP_NOT_FOUND', [folder, 'a file']],
     [['build', '--out', file('o.wasm')], 'ERR_USAGE_OUT', ['--out', 'APP']],
     [['build', 'beacon', '--out', folder], 'EISDIR', [folder, 'not a file']],
     [['build', 'beacon', '--out', join(text, 'o.wasm')], 'EEXIST', [text, 'a folder is needed']],
-    [['run', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, sensor']],
+    [['run', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, roamer, sensor']],
     [['run', file('m.wasm')], 'ERR_USAGE_FILE', [file('m.wasm'), missing]],
   ];
   it.each(rows)('refuses thimble %j', expectRefusal);
