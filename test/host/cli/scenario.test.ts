@@ -71,6 +71,23 @@ describe('a scenario file', () => {
       withClient({ subscribe: [{ filter: 'a#b', qos: 1 }] }),
       ['clients[0].subscribe[0].filter "a#b"', 'a whole level'],
     ],
+    ['has no gateway', { ...GOOD, gateways: [] }, ['gateways', '1']],
+    [
+      'has two gateways of one id',
+      { ...GOOD, gateways: [{ gwId: 4 }, { gwId: 4 }] },
+      ['gateways[1].gwId is 4', 'another gateway'],
+    ],
+    ['has a gateway with too large an id', { ...GOOD, gateways: [{ gwId: 256 }] }, ['gateways[0].gwId', '<= 255']],
+    [
+      'has outages whose shorter time comes last',
+      { ...GOOD, gateways: [{ gwId: 1, outages: { everyS: [9, 8], forS: [1, 2] } }] },
+      ['gateways[0].outages.everyS is [9, 8]', 'comes first'],
+    ],
+    [
+      'has outages without their length',
+      { ...GOOD, gateways: [{ gwId: 1, outages: { everyS: [1, 2] } }] },
+      ['gateways[0].outages', '"forS"'],
+    ],
     ['has a client that joins too late', withClient({ joinsAtS: 10 }), ['clients[0].joinsAtS', 'durationS, 10']],
     [
       'has two clients of one name',
