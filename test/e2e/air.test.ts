@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventKind, PacketType } from '../../assembly/protocol/index.js';
 import { compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
@@ -41,13 +41,18 @@ describeWithTools(['tshark'], 'on the air', () => {
     await listener.subscribeAsync('air/#', { qos: 2 });
   });
 
-  /** What devices sent and heard, as a capture in which their gateway is at one port. */
-  function record(file: string, port: number, ...modems: Modem[]): void {
-    const device = { ip: HOST, port: port === NOWHERE ? NOWHERE + 1 : NOWHERE };
-    const gateway = { ip: HOST, port };
+  afterAll(async () => {
+    await listener.endAsync(true);
+    expect(await broker.stop('SIGTERM')).toBe(0);
+  });
+
+  /** What devices sent and heard, as a capture in which everybody else is at the port NOWHERE. */
+  function record(file: string, ...modems: Modem[]): void {
+    const device = { ip: HOST, port: NOWHERE + 1 };
+    const others = { ip: HOST, port: NOWHERE };
     const records = modems.flatMap(({ packets }) =>
       packets.map(({ direction, octets: payload }, i) => {
-        const [from, to] = direction === 'up' ? [device, gateway] : [gateway, device];
+        const [from, to] = direction === 'up' ? [device, others] : [others, device];
         return pcapRecord({ timestampMicros: i, from, to, payload });
       }),
     );
@@ -83,7 +88,7 @@ describeWithTools(['tshark'], 'on the air', () => {
     await modem.disconnect();
   });
 
-  it('is MQTT-SN to the last packet in tshark, at the gateway', async () => {
+  it('is MQTT-SN to the last packet in tshark, at the gateway', () => {
     const counts = dissect(capture, ports.sn);
     expectTypes(counts, {
       SearchGw: PacketType.SearchGw,
@@ -134,7 +139,7 @@ describeWithTools(['tshark'], 'on the air', () => {
     expect(await two.program.stop('SIGTERM')).toBe(0);
 
     const air = join(folder, 'air.pcap');
-    record(air, NOWHERE, roamer, seeker);
+    record(air, roamer, seeker);
     expectTypes(dissect(air, NOWHERE), {
       Advertise: PacketType.Advertise,
       SearchGw: PacketType.SearchGw,
@@ -158,11 +163,6 @@ describeWithTools(['tshark'], 'on the air', () => {
     const { sn } = JSON.parse(await program.line(/^\{/)) as { sn: number };
     return { program, sn };
   }
-
-  it('and then the broker ends well', async () => {
-    await listener.endAsync(true);
-    expect(await broker.stop('SIGTERM')).toBe(0);
-  });
 });
 
 /** The packet has these fields. */
