@@ -146,6 +146,8 @@ export class ConnectDialogs {
     // A client that connects takes no messages: retries are not to be wasted on it.
     const session = this.sessions.find(connect.clientId);
     if (session?.state === SessionState.Active) this.sessions.stall(session);
+    // What the broker says to an older CONNECT it would take for an answer to this one.
+    else if (session?.state === SessionState.Connecting) this.sessions.takeBack(session, now);
     this.ask(dialog, now);
   }
 

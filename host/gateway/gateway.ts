@@ -178,6 +178,7 @@ export class Gateway {
     }
     session.lastHeard = now;
     this.sessions.wake(session, now);
+    if (session.state === SessionState.Offline) return; // the broker has refused it, and the client was told
     this.toSession(session, peer, packet, datagram, now);
     this.sessions.heard(session, now);
   }

@@ -41,7 +41,9 @@ export class Requests {
       this.end(session, recent, subackOf(packet, 0, TOPIC_ID_NONE, refusal ?? ReturnCode.InvalidTopicId), now);
       return;
     }
+    session.asking.set(recent, filter);
     session.link?.subscribe(filter, packet.qos, now, (granted, at) => {
+      session.asking.delete(recent);
       this.end(session, recent, this.subscribed(session, packet, filter, granted), at);
     });
   }
@@ -107,8 +109,7 @@ export class Requests {
     }
     if (session.link === undefined || session.link.pending >= this.core.config.requestsMax)
       return ReturnCode.Congestion;
-    const isNew = !session.subscriptions.has(filter);
-    if (isNew && session.subscriptions.size >= this.core.config.subscriptionsMax) return ReturnCode.Congestion;
+    if (!hasRoom(session, filter, this.core.config.subscriptionsMax)) return ReturnCode.Congestion;
     // Found out before the broker is asked, so that a subscription is never half made.
     if (needsId(topic) && session.topics.assign(filter) === undefined) return ReturnCode.Congestion;
     return undefined;
@@ -128,6 +129,13 @@ export class Requests {
     session.save();
     return subackOf(packet, granted, topicId, ReturnCode.Accepted);
   }
+}
+
+/** Those that the broker has not answered will be subscriptions, too. */
+function hasRoom({ subscriptions, asking }: ClientSession, filter: string, subscriptionsMax: number): boolean {
+  if (subscriptions.has(filter)) return true;
+  const asked = new Set([...asking.values()].filter((other) => !subscriptions.has(other)));
+  return asked.has(filter) || subscriptions.size + asked.size < subscriptionsMax;
 }
 
 /** A topic by its name gets an id with SUBACK; with wildcards there is no one topic yet (6.9). */

@@ -96,6 +96,8 @@ export class ClientSession implements DeliveryOwner, LinkOwner {
   will: Message | undefined;
   readonly topics: TopicTable;
   readonly subscriptions = new SmallMap<string, Subscription>();
+  /** Filters of SUBSCRIBEs that the broker has not answered, each with its request. */
+  readonly asking = new SmallMap<Recent, string>();
   readonly delivery: Delivery;
 
   /** QoS 1 PUBLISHes that the broker has not taken yet, by MsgId. */
@@ -130,7 +132,8 @@ export class ClientSession implements DeliveryOwner, LinkOwner {
     const { store } = this.core;
     if (store === undefined || this.clean) return;
     const { clientId, keepAliveMs, sleepMs, will, peer, state } = this;
-    const isThere = peer !== undefined && state !== SessionState.Offline;
+    // Where a client connects from it is only with CONNACK; and where it was before, somebody else may be by now.
+    const isThere = peer !== undefined && state !== SessionState.Offline && state !== SessionState.Connecting;
     const isAsleep = state === SessionState.Asleep || state === SessionState.Awake;
     const topics = [...this.topics.all()];
     const subscriptions = [...this.subscriptions];

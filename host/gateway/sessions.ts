@@ -80,6 +80,7 @@ export class Sessions implements SessionEvents {
       this.refuse(request.peer, ReturnCode.Congestion);
       return;
     }
+    const hasMoved = session.peer !== undefined && session.peer.key !== request.peer.key;
     this.move(session, request.peer);
     session.clean = request.clean;
     session.keepAliveMs = request.keepAliveMs;
@@ -98,6 +99,7 @@ export class Sessions implements SessionEvents {
     session.lastHeard = now;
     session.delivery.suspend();
     session.state = SessionState.Connecting;
+    if (hasMoved) session.save();
     this.core.cancel(session.aliveTimer);
     session.aliveTimer = undefined;
     const { link } = session;
@@ -150,6 +152,12 @@ export class Sessions implements SessionEvents {
     this.core.counters.clientsLost++;
     this.core.log('info', 'client-lost', { clientId: session.clientId, reason });
     session.link?.abort(now);
+    this.goOffline(session);
+  }
+
+  /** The client connects once more before the broker has answered: there is no will to publish, and nobody to be told. */
+  takeBack(session: ClientSession, now: Millis): void {
+    session.link?.close(now);
     this.goOffline(session);
   }
 
@@ -284,6 +292,7 @@ export class Sessions implements SessionEvents {
     this.core.cancel(session.linkTimer);
     session.linkTimer = undefined;
     session.pendingQos1.clear();
+    session.asking.clear();
     // The client will say it again, and the broker recognises the MsgId.
     for (const [msgId, record] of session.qos2) {
       if (record.phase === InboundPhase.AwaitPubrec) session.qos2.delete(msgId);

@@ -1,6 +1,6 @@
 // What the random runs have found, each as the shortest story that shows it.
 import { describe, expect, it } from 'vitest';
-import { PacketType, PROTOCOL_ID, ReturnCode } from '../../../assembly/protocol/index.js';
+import { PacketType, PROTOCOL_ID, ReturnCode, TopicType } from '../../../assembly/protocol/index.js';
 import { MemoryStore } from '../../../host/core/memory-store.js';
 import type { Packet } from '../../../host/wire/index.js';
 import { short, World } from './world.js';
@@ -64,6 +64,57 @@ describe('a client', () => {
   });
 });
 
+describe('a client that connects once more, with a will,', () => {
+  it.each([
+    ['agrees', (broker: World['broker']) => broker.connect()],
+    ['does not', (broker: World['broker']) => broker.lose('a')],
+  ])('while its first CONNECT waits hears nothing of that when the broker %s', (_how, decide) => {
+    const world = new World({}, undefined, (broker) => {
+      broker.holdsConnect = true;
+    });
+    const device = world.device('x', 'a').connect(kept);
+    device.connect({ ...kept, will: true }).hearOne(PacketType.WillTopicReq);
+    if (world.broker.session('a').over === undefined) decide(world.broker);
+    expect(device.hear()).toEqual([]);
+    world.broker.holdsConnect = false;
+    device.say({ type: PacketType.WillTopic, will: WILL }, { type: PacketType.WillMsg, message: new Uint8Array() });
+    expect(device.hear().at(-1)).toEqual({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
+  });
+});
+
+describe('a client that was there before a restart', () => {
+  const begin = () => {
+    const world = new World({}, new MemoryStore());
+    const device = world.device('x', 'a').connected(kept);
+    return { world, device, broker: world.broker };
+  };
+
+  it.each<[string, Packet]>([
+    ['a REGISTER', { type: PacketType.Register, topicId: 0, msgId: 1, topicName: 'topic' }],
+    ['a DISCONNECT with a duration', { type: PacketType.Disconnect, duration: 60 }],
+  ])('and is refused by the broker when it is heard has no answer to %s but DISCONNECT', (_what, packet) => {
+    const { world, device, broker } = begin();
+    world.restart();
+    broker.refusesConnect = true;
+    device.say(packet).hearOne(PacketType.Disconnect);
+    expect(world.gateway.gauges()).toMatchObject({ offline: 1, asleep: 0, topics: 0 });
+  });
+
+  it('and was then connecting from elsewhere is not thought to be where somebody else is now', () => {
+    const { world, device, broker } = begin();
+    broker.holdsConnect = true;
+    device.address = 'y';
+    device.connect({ ...kept, will: true });
+    device.say({ type: PacketType.WillTopic, will: WILL }, { type: PacketType.WillMsg, message: new Uint8Array() });
+    broker.holdsConnect = false;
+    const other = world.device('x', 'b').connected(kept);
+    world.restart();
+    world.pass(1_000);
+    expect(world.gateway.gauges()).toMatchObject({ active: 1, offline: 1 });
+    other.ping().hearOne(PacketType.PingResp);
+  });
+});
+
 describe('of a client that floods', () => {
   const LIMITS = { requestsMax: 2, qos2Max: 2 } as const;
   const TOPIC = short('ab');
@@ -96,6 +147,20 @@ describe('of a client that floods', () => {
     broker.connect();
     expect(broker.published).toHaveLength(LIMITS.requestsMax);
     expect(world.gateway.counters.congested).toBe(3);
+  });
+
+  it('SUBSCRIBEs that the broker has not answered count as subscriptions', () => {
+    const world = new World({ subscriptionsMax: 2 });
+    const device = world.device('x', 'a').connected(kept);
+    world.broker.holds = true;
+    const subscribe = (msgId: number, name: string): Packet => {
+      return { type: PacketType.Subscribe, dup: false, qos: 0, msgId, topic: { kind: TopicType.Normal, name } };
+    };
+    device.say(subscribe(1, 'one'), subscribe(2, 'two'), subscribe(3, 'one'), subscribe(4, 'three'));
+    const refused = { type: PacketType.SubAck, msgId: 4, returnCode: ReturnCode.Congestion };
+    expect(device.hear()).toMatchObject([refused]);
+    world.broker.release();
+    expect(world.gateway.gauges()).toMatchObject({ subscriptions: 2 });
   });
 
   it('no MsgId of QoS 2 is used anew while the broker is still to answer it', () => {
