@@ -2,8 +2,9 @@
 // answered more often than it was made.
 import { PacketType, ReturnCode, TopicType } from '../../../assembly/protocol/index.js';
 import type { Packet } from '../../../host/wire/index.js';
+import { tagOf } from './arbitrary-check-outstanding.js';
 import type { Clients } from './arbitrary-clients.js';
-import type { Checker, Event, Place } from './arbitrary-events.js';
+import type { Call, Checker, Event, Place } from './arbitrary-events.js';
 import { violated } from './arbitrary-events.js';
 
 /** What may answer what. A dialog about the will ends with CONNACK, too (6.2); a PUBLISH may be refused at any QoS (6.6). */
@@ -36,9 +37,14 @@ export class AnswersChecker implements Checker {
   /** Where a will was offered and CONNACK has not been the answer to what came then. */
   private readonly dialogs = new Set<Place>();
 
+  /** What the broker has just answered. */
+  private decided: Call | undefined;
+
   constructor(private readonly clients: Clients) {}
 
   see(event: Event): void {
+    if (event.what === 'in' || event.what === 'step') this.decided = undefined;
+    else if (event.what === 'news' && event.news.news === 'answer') this.decided = event.news.request;
     if (event.what === 'restart') {
       this.open.clear();
       this.dialogs.clear();
@@ -86,7 +92,9 @@ export class AnswersChecker implements Checker {
       // Refusals are said at once; other answers come in the order of the requests.
       const isRefusal = 'returnCode' in packet && packet.returnCode !== ReturnCode.Accepted;
       const fitting = (request: Packet): boolean => fits(request, packet);
-      const index = isRefusal ? open.findLastIndex(fitting) : open.findIndex(fitting);
+      // One MsgId may be that of different requests.
+      let index = open.findIndex((request) => fitting(request) && isAskedBy(this.decided, request));
+      if (index < 0) index = isRefusal ? open.findLastIndex(fitting) : open.findIndex(fitting);
       if (index < 0) continue;
       open.splice(index, 1);
       return;
@@ -103,6 +111,14 @@ function fits(request: Packet, answer: Packet): boolean {
   if (answer.type === PacketType.PubRec && request.type === PacketType.Publish) return request.qos === 2;
   if (answer.type === PacketType.SubAck && request.type === PacketType.Subscribe) return fitsSubscribe(request, answer);
   return true;
+}
+
+/** The gateway has asked the broker for what this client asked it for. A filter that was not named cannot be told apart. */
+function isAskedBy(call: Call | undefined, request: Packet): boolean {
+  if (call?.call === 'publish')
+    return request.type === PacketType.Publish && tagOf(request.data) === tagOf(call.message.payload);
+  if (call?.call !== 'subscribe' || request.type !== PacketType.Subscribe || request.qos !== call.qos) return false;
+  return request.topic.kind === TopicType.Predefined || request.topic.name === call.filter;
 }
 
 function topicField({ topic }: Extract<Packet, { type: PacketType.Publish }>): number {

@@ -18,6 +18,8 @@ export interface Client {
   upper: Upper | undefined;
   /** Goes up when the session is wiped. */
   life: number;
+  /** While it connects: what the store says of it. */
+  recorded: { readonly place: Place; readonly state: State } | undefined;
 }
 
 /** Requests that can end in a CONNACK. */
@@ -29,8 +31,10 @@ export class Clients implements Checker {
   readonly connects = new Map<Place, Extract<Packet, { type: PacketType.Connect }>>();
   /** What came in last; whatever follows within the same step may be about it. */
   private last: { readonly place: Place; readonly packet: Packet | undefined } | undefined;
-  /** SUBSCRIBEs and REGISTERs by client and MsgId, and REGISTERs of the gateway: names that ids will be given to. */
+  /** REGISTERs of the gateway by client and MsgId: names that ids will be given to. */
   private readonly names = new Map<string, string>();
+  /** The filter of the SUBSCRIBE that the broker has just answered. */
+  private granted: { readonly clientId: string; readonly filter: string } | undefined;
 
   at(place: Place): Client | undefined {
     for (const client of this.byId.values()) if (client.place === place) return client;
@@ -40,7 +44,17 @@ export class Clients implements Checker {
   get(id: string): Client {
     let client = this.byId.get(id);
     if (client === undefined) {
-      client = { id, place: undefined, state: 'gone', clean: true, topics: new Map(), upper: undefined, life: 0 };
+      const topics = new Map<number, string>();
+      client = {
+        id,
+        place: undefined,
+        state: 'gone',
+        clean: true,
+        topics,
+        upper: undefined,
+        life: 0,
+        recorded: undefined,
+      };
       this.byId.set(id, client);
     }
     return client;
@@ -71,6 +85,7 @@ export class Clients implements Checker {
         break;
       case 'in':
         this.last = event;
+        this.granted = undefined;
         if (event.packet !== undefined) this.hear(event.place, event.packet);
         break;
       case 'out':
@@ -82,6 +97,9 @@ export class Clients implements Checker {
         break;
       case 'news':
         if (event.news.news === 'closed') this.over(event.on, 'closed');
+        else if (event.news.news === 'answer' && event.news.request.call === 'subscribe') {
+          this.granted = { clientId: event.on.options.clientId, filter: event.news.request.filter };
+        }
         break;
       case 'restart':
         this.restart(event.remembers);
@@ -96,12 +114,6 @@ export class Clients implements Checker {
       case PacketType.Connect:
         this.connects.set(place, packet);
         break;
-      case PacketType.Register:
-        this.names.set(`up ${key} ${packet.msgId}`, packet.topicName);
-        break;
-      case PacketType.Subscribe:
-        if (packet.topic.kind === TopicType.Normal) this.names.set(`up ${key} ${packet.msgId}`, packet.topic.name);
-        break;
       case PacketType.RegAck: {
         const name = this.names.get(`down ${key} ${packet.msgId}`);
         if (here !== undefined && name !== undefined && packet.returnCode === ReturnCode.Accepted) {
@@ -112,7 +124,9 @@ export class Clients implements Checker {
       }
       case PacketType.PingReq: {
         const named = packet.clientId === '' ? here : this.byId.get(packet.clientId);
+        // One that was there before a restart may be lost since: see `open`.
         if (named === undefined || named.state === 'gone' || named.state === 'connecting') break;
+        if (packet.clientId !== '' && named.upper === undefined) break;
         if (packet.clientId !== '') this.move(named, place);
         if (named.state === 'asleep') named.state = 'awake';
         break;
@@ -139,7 +153,7 @@ export class Clients implements Checker {
       }
       case PacketType.RegAck:
       case PacketType.SubAck: {
-        const name = here && this.names.get(`up ${here.id} ${packet.msgId}`);
+        const name = here && this.nameGiven(here, packet);
         const isGiven = packet.returnCode === ReturnCode.Accepted && packet.topicId !== 0;
         if (here !== undefined && name !== undefined && isGiven) here.topics.set(packet.topicId, name);
         break;
@@ -161,13 +175,30 @@ export class Clients implements Checker {
     }
   }
 
+  /** What an id is given to: the filter that the broker has just granted, or what was asked last, which may be a copy. */
+  private nameGiven(client: Client, packet: Extract<Packet, { topicId: number }>): string | undefined {
+    const { granted, lastIn } = this;
+    if (packet.type === PacketType.SubAck && granted?.clientId === client.id) return granted.filter;
+    if (lastIn?.type === PacketType.Register) return lastIn.topicName;
+    if (lastIn?.type !== PacketType.Subscribe || lastIn.topic.kind !== TopicType.Normal) return undefined;
+    return lastIn.topic.name;
+  }
+
   private open(upper: Upper): void {
     const client = this.get(upper.options.clientId);
     client.upper = upper;
     const { last } = this;
+    const { packet } = last ?? {};
+    if (last !== undefined && packet?.type === PacketType.PingReq && packet.clientId === client.id) {
+      this.move(client, last.place); // heard for the first time since a restart
+      if (client.state === 'asleep') client.state = 'awake';
+    }
     if (last === undefined || !CONNECTING.has(last.packet?.type)) return;
     const connect = this.connects.get(last.place);
     if (connect?.clientId !== client.id) return;
+    if (client.state !== 'connecting') client.recorded = recordOf(client);
+    // Where it is now it is recorded to be only after CONNACK.
+    if (client.recorded?.place !== last.place) client.recorded = undefined;
     client.clean = connect.cleanSession;
     this.move(client, last.place);
     client.state = 'connecting';
@@ -212,10 +243,18 @@ export class Clients implements Checker {
       client.upper = undefined;
       client.life++;
       if (client.state === 'awake') client.state = 'asleep';
+      if (client.state === 'connecting') {
+        client.place = client.recorded?.place;
+        client.state = client.recorded?.state ?? 'gone';
+      }
       if (remembers && !client.clean) continue;
       client.state = 'gone';
       client.place = undefined;
       client.topics.clear();
     }
   }
+}
+
+function recordOf({ place, state, clean }: Client): Client['recorded'] {
+  return clean || place === undefined || state === 'gone' ? undefined : { place, state };
 }
