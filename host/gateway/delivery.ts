@@ -43,6 +43,9 @@ export interface DeliveryOwner {
 type TopicAck = Extract<Packet, { type: PacketType.RegAck | PacketType.PubAck }>;
 type DropReason = 'droppedTooLong' | 'droppedRejected' | 'droppedNoTopicId' | 'droppedBufferFull' | 'droppedDenied';
 
+/** More handshakes than brokers have open with one client by default: mosquitto 20, others up to 100. */
+const DROPPED_IDS_MAX = 128;
+
 export class Delivery implements BufferOwner {
   private readonly buffer: DeliveryBuffer;
   private readonly msgIds: MsgIds;
@@ -418,7 +421,12 @@ export class Delivery implements BufferOwner {
 
   /** Acknowledged in the client's stead. */
   private settle({ qos }: Message, id: PacketId, now: Millis): void {
-    if (qos === 2) this.droppedIds.add(id);
+    if (qos === 2) {
+      // A broker that does not go on with them makes this grow. To a PUBREL that nobody expects the client says PUBCOMP.
+      const [oldest] = this.droppedIds.keys();
+      if (this.droppedIds.size >= DROPPED_IDS_MAX && oldest !== undefined) this.droppedIds.delete(oldest);
+      this.droppedIds.add(id);
+    }
     if (qos > 0) this.owner.acknowledge(id, now);
   }
 

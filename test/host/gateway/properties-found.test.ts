@@ -115,6 +115,21 @@ describe('a client that was there before a restart', () => {
   });
 });
 
+describe('of a broker that never sends PUBREL', () => {
+  it('only the latest messages that were dropped are remembered; of an older one the client is asked', () => {
+    const world = new World({ maxPacketBytes: 40 });
+    const device = world.device('x', 'a').connected(kept);
+    const { events } = world.broker.session('a');
+    const tooLong = { topic: 'ab', payload: new Uint8Array(40), qos: 2, retain: false } as const;
+    const ids = Array.from({ length: 129 }, (_, i) => i + 1);
+    for (const id of ids) events.message(tooLong, id, false, world.now);
+    for (const id of ids.slice(1)) events.released(id, world.now);
+    expect(device.hear()).toEqual([]);
+    events.released(1, world.now);
+    expect(device.hearOne(PacketType.PubRel)).toMatchObject({ msgId: 1 });
+  });
+});
+
 describe('of a client that floods', () => {
   const LIMITS = { requestsMax: 2, qos2Max: 2 } as const;
   const TOPIC = short('ab');
