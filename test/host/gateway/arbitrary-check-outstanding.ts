@@ -89,8 +89,9 @@ export class OutstandingChecker implements Checker {
   /** The broker repeats what is unacknowledged. A client that has connected anew has nothing outstanding. */
   private renew(client: Client): void {
     const ledger = this.ledger(client);
+    if (client.state !== 'connecting') return;
     ledger.register = undefined;
-    if (client.state === 'connecting') ledger.publish = undefined;
+    ledger.publish = undefined;
   }
 
   /** Rightly or not is for the upstream's checker: a PUBACK can come before the broker, opened for it, repeats its message. */
