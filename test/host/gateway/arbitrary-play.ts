@@ -188,10 +188,7 @@ export class Play {
         this.again(step.place, step.do === 'resend');
         break;
       case 'flood':
-        for (let i = 1; i <= FLOOD; i++) {
-          const packet = 'qos' in step.packet && step.packet.qos === 0 && 'data' in step.packet ? {} : { msgId: i };
-          this.say(step.place, this.meant(step.place, { ...step.packet, ...packet } as Packet));
-        }
+        this.flood(step);
         break;
       case 'octets':
         this.sayOctets(step.place, step.octets);
@@ -230,6 +227,16 @@ export class Play {
       if (packet.type === PacketType.Publish && packet.qos < 1) return;
       this.say(place, { ...packet, dup: true });
     } else this.sayOctets(place, octets);
+  }
+
+  private flood({ place, packet, msgIds, mixed, slow }: Extract<Step, { do: 'flood' }>): void {
+    if (slow && this.scripted !== undefined) this.scripted.holds = true;
+    for (let i = 0; i < FLOOD; i++) {
+      const isPublish = packet.type === PacketType.Publish;
+      const qos = isPublish && mixed ? { qos: 1 + (i % 2) } : {};
+      const msgId = isPublish && packet.qos === 0 && !mixed ? 0 : 1 + (i % msgIds);
+      this.say(place, this.meant(place, { ...packet, ...qos, msgId } as Packet));
+    }
   }
 
   private answerAs(place: Place, how: Extract<Step, { do: 'answer' }>['how']): void {

@@ -28,8 +28,18 @@ export type Step =
   | { readonly do: 'say'; readonly place: Place; readonly packet: Packet }
   /** An exact copy of what was said last from there; a retransmission with DUP. */
   | { readonly do: 'copy' | 'resend'; readonly place: Place }
-  /** Many of these, with MsgIds that count up where they have any. */
-  | { readonly do: 'flood'; readonly place: Place; readonly packet: Packet }
+  /**
+   * Many of these, with MsgIds, where they have any, that count up to `msgIds` and then begin anew. `mixed`: PUBLISHes with
+   * QoS 1 and 2 in turn. `slow`: the broker answers nothing from then on.
+   */
+  | {
+      readonly do: 'flood';
+      readonly place: Place;
+      readonly packet: Packet;
+      readonly msgIds: number;
+      readonly mixed: boolean;
+      readonly slow: boolean;
+    }
   | { readonly do: 'octets'; readonly place: Place; readonly octets: Uint8Array }
   /** Does what is asked there: `all`, until there is silence; `one`, the first; `no`, with this return code; `lose`, nothing. */
   | { readonly do: 'answer'; readonly place: Place; readonly how: 'all' | 'one' | 'lose' | 1 | 2 | 3 }
@@ -224,7 +234,17 @@ export function steps(isScripted: boolean, lengthMax: number): fc.Arbitrary<Step
       weight: 4,
       arbitrary: fc.record({ do: fc.constantFrom('copy' as const, 'resend' as const), place }),
     },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('flood' as const), place, packet: floodPacket }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('flood' as const),
+        place,
+        packet: floodPacket,
+        msgIds: fc.constantFrom(1, 2, 4, 8),
+        mixed: fc.boolean(),
+        slow: fc.boolean(),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('octets' as const), place, octets }) },
     {
       weight: 25,

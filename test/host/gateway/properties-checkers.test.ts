@@ -62,6 +62,31 @@ const publish = (tag: string, msgId: number, topicId = 7, dup = false): Extract<
 const takes = (tag: string, msgId: number): Event => hears(puback(publish(tag, msgId)));
 const acknowledges = (id: number): Event => calls({ call: 'acknowledge', id });
 
+/** Two SUBSCRIBEs with one MsgId, while the broker is slow. */
+const FILTERS = ['one', 'two'] as const;
+const asksTwice: readonly Event[] = FILTERS.flatMap((name) => [
+  hears({ type: PacketType.Subscribe, dup: false, qos: 1, msgId: 2, topic: { kind: TopicType.Normal, name } }),
+  calls({ call: 'subscribe', filter: name, qos: 1 }),
+]);
+const answers = (filter: string, topicId: number): readonly Event[] => [
+  brings({
+    news: 'answer',
+    request: { call: 'subscribe', filter, qos: 1 },
+    outcome: topicId === 0 ? 'refused' : 1,
+  }),
+  says({
+    type: PacketType.SubAck,
+    qos: topicId === 0 ? 0 : 1,
+    topicId,
+    msgId: 2,
+    returnCode: topicId === 0 ? ReturnCode.NotSupported : ReturnCode.Accepted,
+  }),
+];
+const brings1 = (topic: string): Event =>
+  brings({ news: 'message', message: { ...message('m1'), topic }, id: 1, dup: false });
+const register = (msgId: number): Event =>
+  says({ type: PacketType.Register, topicId: 8, msgId, topicName: `long/${msgId}` });
+
 /** Tells a story to all checkers, as a run does. */
 function tell(story: readonly Event[]): void {
   const clients = new Clients();
@@ -120,6 +145,10 @@ describe('the checkers', () => {
         says({ type: PacketType.PingResp }),
       ],
     ],
+    [
+      'two requests of one MsgId, each with its answer',
+      [...asksTwice, ...answers('one', 0), ...answers('two', 9), brings1('two'), says(publish('m1', 1, 9))],
+    ],
   ])('accept %s', (_story, story) => expect(() => tell(story)).not.toThrow());
 
   it.each<[string, RegExp, readonly Event[]]>([
@@ -139,6 +168,21 @@ describe('the checkers', () => {
       [comes('m1', 1), comes('m2', 2), says(publish('m2', 2)), takes('m2', 2), says(publish('m1', 1))],
     ],
     ['an id that the client was not told', /never told/, [comes('m1', 1), says(publish('m1', 1, 8))]],
+    [
+      'the id of one topic for another that was asked for under the same MsgId',
+      /means two, and says one/,
+      [...asksTwice, ...answers('one', 9), ...answers('two', 10), brings1('two'), says(publish('m1', 1, 9))],
+    ],
+    [
+      'the same answer twice to two requests of one MsgId',
+      /answers nothing/,
+      [...asksTwice, ...answers('one', 0), ...answers('two', 9), ...answers('two', 9)],
+    ],
+    [
+      'a second REGISTER, also after the session with the broker was opened anew',
+      /second REGISTER/,
+      [register(1), calls({ call: 'close' }), calls({ call: 'open' }), register(2)],
+    ],
     ['a retransmission without DUP', /DUP/, [comes('m1', 1), says(publish('m1', 1)), says(publish('m1', 1))]],
     ['an answer to nothing', /answers nothing/, [says({ type: PacketType.PingResp })]],
     [
