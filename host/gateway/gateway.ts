@@ -177,9 +177,11 @@ export class Gateway {
       return;
     }
     session.lastHeard = now;
-    this.sessions.wake(session, now);
+    const wasRestored = this.sessions.wake(session, now);
     if (session.state === SessionState.Offline) return; // the broker has refused it, and the client was told
-    this.toSession(session, peer, packet, datagram, now);
+    // What was sent in between is not what this acknowledges, whatever its MsgId: that was before the restart.
+    if (wasRestored && isAcknowledgement(packet.type)) this.unexpected();
+    else this.toSession(session, peer, packet, datagram, now);
     this.sessions.heard(session, now);
   }
 
@@ -242,6 +244,18 @@ export class Gateway {
 
   private unexpected(): void {
     this.core.counters.unexpected++;
+  }
+}
+
+function isAcknowledgement(type: PacketType): boolean {
+  switch (type) {
+    case PacketType.RegAck:
+    case PacketType.PubAck:
+    case PacketType.PubRec:
+    case PacketType.PubComp:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -63,10 +63,12 @@ export class Sessions implements SessionEvents {
 
   /**
    * A client that was there before a restart is heard. Not before that its session with the broker is opened: it may be
-   * another gateway's client by now, from which it would be taken away.
+   * another gateway's client by now, from which it would be taken away. False where there was nothing to be done.
    */
-  wake(session: ClientSession, now: Millis): void {
-    if (session.link?.isStarted === false) this.startLink(session, now);
+  wake(session: ClientSession, now: Millis): boolean {
+    if (session.link?.isStarted !== false) return false;
+    this.startLink(session, now);
+    return true;
   }
 
   /** Carries out a CONNECT (6.2, 6.3). CONNACK follows when the broker has agreed. */

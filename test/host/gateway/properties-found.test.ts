@@ -100,6 +100,18 @@ describe('a client that was there before a restart', () => {
     expect(world.gateway.gauges()).toMatchObject({ offline: 1, asleep: 0, topics: 0 });
   });
 
+  it('and says PUBACK first has not thereby taken the message that it is sent when it is heard', () => {
+    const { world, device, broker } = begin();
+    device.subscribe('t', 1);
+    world.restart();
+    broker.deliver('a', 't', 'x', 1);
+    const puback: Packet = { type: PacketType.PubAck, topicId: 1, msgId: 1, returnCode: ReturnCode.Accepted };
+    device.say(puback).hearOne(PacketType.Publish);
+    expect(broker.acknowledged).toEqual([]);
+    device.say(puback);
+    expect(broker.acknowledged).toEqual(['x']);
+  });
+
   it('and was then connecting from elsewhere is not thought to be where somebody else is now', () => {
     const { world, device, broker } = begin();
     broker.holdsConnect = true;
