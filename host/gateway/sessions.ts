@@ -277,7 +277,9 @@ export class Sessions implements SessionEvents {
     session.aliveTimer = undefined;
     session.owed = undefined;
     session.reopen = false;
-    if (session.peer !== undefined) this.byPeer.delete(session.peer.key);
+    if (session.peer !== undefined && this.byPeer.get(session.peer.key) === session) {
+      this.byPeer.delete(session.peer.key);
+    }
     session.peer = undefined;
     if (session.clean) {
       this.byClientId.delete(session.clientId);

@@ -37,8 +37,9 @@ export class Sleep {
     }
     if (session.peer?.key !== peer.key) {
       const other = this.sessions.at(peer);
-      if (other !== undefined) this.sessions.lose(other, 'address-taken', now);
       this.sessions.move(session, peer);
+      // After the move: the other one's will may be for this client.
+      if (other !== undefined) this.sessions.lose(other, 'address-taken', now);
       session.save(); // or after a restart whoever is at the old address would speak in this client's name
     }
     session.lastHeard = now;

@@ -20,6 +20,19 @@ describe('a client', () => {
     device.ping().hearOne(PacketType.PingResp);
   });
 
+  it('that moves to where another was is sent the will of that one there', () => {
+    const world = new World();
+    const other = world.device('new', 'b').connected();
+    const device = world.device('old', 'a').connected();
+    device.subscribe('ab');
+    world.broker.session('b').abort = () => world.broker.deliver('a', 'ab', 'will');
+    expect(other.hear()).toEqual([]);
+    const moved = world.device('new', 'a').ping('a');
+    expect(device.hear()).toEqual([]);
+    expect(moved.hear().map(({ type }) => type)).toContain(PacketType.Publish);
+    moved.ping().hearOne(PacketType.PingResp);
+  });
+
   it('that has moved is not told of a late copy of its CONNECT from where it was', () => {
     const world = new World();
     const device = world.device('old', 'a').connected();
