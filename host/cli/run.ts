@@ -5,7 +5,7 @@ import { Counter, PacketType } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
 import { parseAddress } from '../net/udp.js';
 import { startUdpDevice } from '../net/udp-device.js';
-import { decode, isFault } from '../wire/index.js';
+import { decode, isFault, PACKET_NAMES } from '../wire/index.js';
 import { checkBroadcast } from './addresses.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
@@ -68,41 +68,9 @@ function secondsOf(text: string): number {
   throw new UsageError('ERR_USAGE_NUMBER', `--for ${text}: seconds above 0, up to ${SECONDS_MAX}`);
 }
 
-/** Packet names as the specification writes them. */
-const NAMES: Readonly<Record<number, string>> = {
-  [PacketType.Advertise]: 'ADVERTISE',
-  [PacketType.SearchGw]: 'SEARCHGW',
-  [PacketType.GwInfo]: 'GWINFO',
-  [PacketType.Connect]: 'CONNECT',
-  [PacketType.ConnAck]: 'CONNACK',
-  [PacketType.WillTopicReq]: 'WILLTOPICREQ',
-  [PacketType.WillTopic]: 'WILLTOPIC',
-  [PacketType.WillMsgReq]: 'WILLMSGREQ',
-  [PacketType.WillMsg]: 'WILLMSG',
-  [PacketType.Register]: 'REGISTER',
-  [PacketType.RegAck]: 'REGACK',
-  [PacketType.Publish]: 'PUBLISH',
-  [PacketType.PubAck]: 'PUBACK',
-  [PacketType.PubComp]: 'PUBCOMP',
-  [PacketType.PubRec]: 'PUBREC',
-  [PacketType.PubRel]: 'PUBREL',
-  [PacketType.Subscribe]: 'SUBSCRIBE',
-  [PacketType.SubAck]: 'SUBACK',
-  [PacketType.Unsubscribe]: 'UNSUBSCRIBE',
-  [PacketType.UnsubAck]: 'UNSUBACK',
-  [PacketType.PingReq]: 'PINGREQ',
-  [PacketType.PingResp]: 'PINGRESP',
-  [PacketType.Disconnect]: 'DISCONNECT',
-  [PacketType.WillTopicUpd]: 'WILLTOPICUPD',
-  [PacketType.WillTopicResp]: 'WILLTOPICRESP',
-  [PacketType.WillMsgUpd]: 'WILLMSGUPD',
-  [PacketType.WillMsgResp]: 'WILLMSGRESP',
-  [PacketType.Forwarded]: 'forwarded',
-};
-
 function showDatagram(direction: 'up' | 'down', bytes: Uint8Array): void {
   const packet = decode(bytes);
-  const name = isFault(packet) ? `malformed (${packet.code})` : (NAMES[packet.type] ?? String(packet.type));
+  const name = isFault(packet) ? `malformed (${packet.code})` : PACKET_NAMES[packet.type];
   const detail =
     !isFault(packet) && packet.type === PacketType.Publish
       ? ` ${JSON.stringify(new TextDecoder().decode(packet.data))}`

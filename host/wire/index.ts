@@ -3,6 +3,7 @@ export { decode, encode } from './codec.js';
 export type { Decoded, FaultCode, WireFault } from './fault.js';
 export { FAULT, isFault, WireEncodeError } from './fault.js';
 export { headerBytes } from './frame.js';
+export { PACKET_NAMES } from './packet-names.js';
 export type { FilterTopic, Packet, PublishTopic, SnQos } from './packets.js';
 export { publishBytes } from './publish.js';
 export { registerBytes } from './registration.js';

@@ -1,10 +1,10 @@
 // What can be seen of a gateway from outside, as one list: datagrams in and out, calls to the broker and what the broker
 // says, drops that were counted. The checkers know nothing else. Also how that list is printed.
-import { PacketType } from '../../../assembly/protocol/index.js';
+import type { PacketType } from '../../../assembly/protocol/index.js';
 import type { GatewayGauges } from '../../../host/gateway/gauges.js';
 import type { GatewayConfig } from '../../../host/gateway/index.js';
 import type { Message, Millis, PacketId, PublishOutcome, Qos, UpstreamOptions } from '../../../host/ports.js';
-import type { Packet } from '../../../host/wire/index.js';
+import { PACKET_NAMES, type Packet } from '../../../host/wire/index.js';
 
 /** An address, or `address/node` in hex behind a forwarder. */
 export type Place = string;
@@ -62,37 +62,6 @@ export function violated(rule: string, ...about: unknown[]): never {
 /** What checkers need to know of the configuration. */
 export type Limits = GatewayConfig;
 
-export const nameOf: Readonly<Record<PacketType, string>> = {
-  [PacketType.Advertise]: 'ADVERTISE',
-  [PacketType.SearchGw]: 'SEARCHGW',
-  [PacketType.GwInfo]: 'GWINFO',
-  [PacketType.Connect]: 'CONNECT',
-  [PacketType.ConnAck]: 'CONNACK',
-  [PacketType.WillTopicReq]: 'WILLTOPICREQ',
-  [PacketType.WillTopic]: 'WILLTOPIC',
-  [PacketType.WillMsgReq]: 'WILLMSGREQ',
-  [PacketType.WillMsg]: 'WILLMSG',
-  [PacketType.Register]: 'REGISTER',
-  [PacketType.RegAck]: 'REGACK',
-  [PacketType.Publish]: 'PUBLISH',
-  [PacketType.PubAck]: 'PUBACK',
-  [PacketType.PubComp]: 'PUBCOMP',
-  [PacketType.PubRec]: 'PUBREC',
-  [PacketType.PubRel]: 'PUBREL',
-  [PacketType.Subscribe]: 'SUBSCRIBE',
-  [PacketType.SubAck]: 'SUBACK',
-  [PacketType.Unsubscribe]: 'UNSUBSCRIBE',
-  [PacketType.UnsubAck]: 'UNSUBACK',
-  [PacketType.PingReq]: 'PINGREQ',
-  [PacketType.PingResp]: 'PINGRESP',
-  [PacketType.Disconnect]: 'DISCONNECT',
-  [PacketType.WillTopicUpd]: 'WILLTOPICUPD',
-  [PacketType.WillTopicResp]: 'WILLTOPICRESP',
-  [PacketType.WillMsgUpd]: 'WILLMSGUPD',
-  [PacketType.WillMsgResp]: 'WILLMSGRESP',
-  [PacketType.Forwarded]: 'FRWDENCAP',
-};
-
 const TEXT_MAX = 24;
 
 /** Anything, on one line; octets as text. */
@@ -102,7 +71,7 @@ export function show(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? '-';
   const { type, ...rest } = value as Record<string, unknown>;
   const fields = Object.entries(rest).map(([key, one]) => `${key} ${show(one)}`);
-  return [typeof type === 'number' ? nameOf[type as PacketType] : '', ...fields]
+  return [typeof type === 'number' ? PACKET_NAMES[type as PacketType] : '', ...fields]
     .filter((part) => part !== '')
     .join(', ');
 }

@@ -1,0 +1,33 @@
+// Packet names as the specification writes them, for logs and messages.
+import { PacketType } from '../../assembly/protocol/index.js';
+
+export const PACKET_NAMES: Readonly<Record<PacketType, string>> = {
+  [PacketType.Advertise]: 'ADVERTISE',
+  [PacketType.SearchGw]: 'SEARCHGW',
+  [PacketType.GwInfo]: 'GWINFO',
+  [PacketType.Connect]: 'CONNECT',
+  [PacketType.ConnAck]: 'CONNACK',
+  [PacketType.WillTopicReq]: 'WILLTOPICREQ',
+  [PacketType.WillTopic]: 'WILLTOPIC',
+  [PacketType.WillMsgReq]: 'WILLMSGREQ',
+  [PacketType.WillMsg]: 'WILLMSG',
+  [PacketType.Register]: 'REGISTER',
+  [PacketType.RegAck]: 'REGACK',
+  [PacketType.Publish]: 'PUBLISH',
+  [PacketType.PubAck]: 'PUBACK',
+  [PacketType.PubComp]: 'PUBCOMP',
+  [PacketType.PubRec]: 'PUBREC',
+  [PacketType.PubRel]: 'PUBREL',
+  [PacketType.Subscribe]: 'SUBSCRIBE',
+  [PacketType.SubAck]: 'SUBACK',
+  [PacketType.Unsubscribe]: 'UNSUBSCRIBE',
+  [PacketType.UnsubAck]: 'UNSUBACK',
+  [PacketType.PingReq]: 'PINGREQ',
+  [PacketType.PingResp]: 'PINGRESP',
+  [PacketType.Disconnect]: 'DISCONNECT',
+  [PacketType.WillTopicUpd]: 'WILLTOPICUPD',
+  [PacketType.WillTopicResp]: 'WILLTOPICRESP',
+  [PacketType.WillMsgUpd]: 'WILLMSGUPD',
+  [PacketType.WillMsgResp]: 'WILLMSGRESP',
+  [PacketType.Forwarded]: 'FRWDENCAP',
+};
