@@ -44,6 +44,7 @@ const SCHEMA = {
         maxPacketBytes: whole(16, 65_535),
         topicBytesMax: whole(1, 65_527),
         topicsMax: whole(1, 65_534),
+        namesBytesMax: whole(1_024, 2 ** 30),
         subscriptionsMax: whole(1, 65_535),
         bufferMessagesMax: whole(1, 65_535),
         bufferBytesMax: whole(256, 2 ** 30),

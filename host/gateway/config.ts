@@ -29,6 +29,11 @@ export interface GatewayConfig {
   readonly topicBytesMax: number;
   /** Registered topics a client. 1 to 65,534, default 65,534: all ids there are. */
   readonly topicsMax: number;
+  /**
+   * Octets of registered topic names of a client, and of its filters, each. 1,024 to 2^30, default 65,536: two thousand names of
+   * 32 octets.
+   */
+  readonly namesBytesMax: number;
   /** Subscriptions a client. 1 to 65,535, default 1,024. */
   readonly subscriptionsMax: number;
   /** Messages that wait for a client, asleep or not. 1 to 65,535, default 100. */
@@ -73,6 +78,7 @@ export function gatewayConfig(partial: Partial<GatewayConfig> = {}): GatewayConf
     maxPacketBytes: 255,
     topicBytesMax: 249,
     topicsMax: 65_534,
+    namesBytesMax: 65_536,
     subscriptionsMax: 1_024,
     bufferMessagesMax: 100,
     bufferBytesMax: 65_536,

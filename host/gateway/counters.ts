@@ -15,6 +15,8 @@ export interface Counters {
   disconnects: number;
   /** Clients that fell silent: the broker publishes their will. */
   clientsLost: number;
+  /** Clean sessions that were ended because more waited for the client than the buffer holds. */
+  sessionsOverrun: number;
   /** Sessions restored after a restart. */
   sessionsRestored: number;
   /** Sessions whose broker went away, the gateway's own included. */
@@ -36,13 +38,15 @@ export interface Counters {
   unknownTopicIds: number;
   /** PUBLISHes from clients at a QoS that the broker does not know. */
   qosNotSupported: number;
+  /** PUBLISHes from clients that the broker refused for good. */
+  refusedByBroker: number;
   /** Requests of clients that their permissions do not allow. */
   denied: number;
   /** Requests answered with "congestion". */
   congested: number;
   /** QoS -1 that could not be passed on. */
   droppedQosMinus1: number;
-  /** Messages for clients: larger than `maxPacketBytes`, or a topic longer than `topicBytesMax`. */
+  /** Messages for clients: larger than `maxPacketBytes` or `bufferBytesMax`, or a topic longer than `topicBytesMax`. */
   droppedTooLong: number;
   /** Messages for clients: no room in the buffer. */
   droppedBufferFull: number;
@@ -67,6 +71,7 @@ export function newCounters(): Counters {
     connectsRefused: 0,
     disconnects: 0,
     clientsLost: 0,
+    sessionsOverrun: 0,
     sessionsRestored: 0,
     upstreamsLost: 0,
     sessionsForgotten: 0,
@@ -81,6 +86,7 @@ export function newCounters(): Counters {
     lateDuplicates: 0,
     unknownTopicIds: 0,
     qosNotSupported: 0,
+    refusedByBroker: 0,
     denied: 0,
     congested: 0,
     droppedQosMinus1: 0,

@@ -5,7 +5,8 @@
 // - with none left, a new QoS 0 message is the one that goes;
 // - a new QoS 1 or 2 message is not taken. The broker has no acknowledgement for it, so a session that it keeps still has
 //   it: the owner opens that session anew once there is room, and gets it again. From the first message left with the
-//   broker on, all later ones of QoS 1 and 2 are left there too, for otherwise they would overtake it.
+//   broker on, all later ones of QoS 1 and 2 are left there too, for otherwise they would overtake it. Of a clean session
+//   the broker keeps nothing; there the owner ends the session, rather than acknowledge what the client never gets.
 import type { Message, PacketId } from '../ports.js';
 import { nameBytes } from '../wire/index.js';
 
@@ -47,7 +48,11 @@ export interface BufferOwner {
   overflowed(message: Message): void;
 }
 
-export type Taken = 'taken' | 'dropped' | 'left-with-broker';
+/**
+ * `overrun`: QoS 1 or 2 finds no room, and the broker would not send it again: acknowledged it would be lost without a word.
+ * `too-large`: it would not fit an empty buffer.
+ */
+export type Taken = 'taken' | 'dropped' | 'too-large' | 'left-with-broker' | 'overrun';
 
 export class DeliveryBuffer {
   queue: Outgoing[] = [];
@@ -73,8 +78,9 @@ export class DeliveryBuffer {
     const bytes = nameBytes(message.topic) + message.payload.length;
     if (message.qos > 0 && this.owed) return 'left-with-broker';
     if (!this.makeRoom(bytes)) {
-      // What would not even fit an empty buffer is not asked for again.
-      if (message.qos === 0 || !brokerKeeps || bytes > this.bytesMax) return 'dropped';
+      if (bytes > this.bytesMax) return 'too-large';
+      if (message.qos === 0) return 'dropped';
+      if (!brokerKeeps) return 'overrun';
       this.owed = true;
       return 'left-with-broker';
     }

@@ -32,6 +32,8 @@ export interface DeliveryOwner {
   acknowledge(id: PacketId, now: Millis): boolean;
   /** PUBCOMP to the broker. */
   complete(id: PacketId, now: Millis): void;
+  /** The buffer is full, and a message of QoS 1 or 2 would be lost: better the session, of which the client is told. */
+  overrun(now: Millis): void;
   /** N_retry retransmissions went without an answer. */
   unreachable(now: Millis): void;
   /** The client said "congestion": nothing more will be sent for a while. */
@@ -106,9 +108,14 @@ export class Delivery implements BufferOwner {
       return;
     }
     const taken = this.buffer.add(message, id, dup, this.owner.brokerKeeps());
-    if (taken === 'dropped') {
-      this.countDropped('droppedBufferFull', message);
+    if (taken === 'dropped') this.countDropped('droppedBufferFull', message);
+    else if (taken === 'too-large') {
+      this.countDropped('droppedTooLong', message);
       this.settle(message, id, now); // or the broker would stop at its own limit of unacknowledged messages
+    } else if (taken === 'overrun') {
+      this.countDropped('droppedBufferFull', message);
+      this.owner.overrun(now);
+      return;
     } else if (taken === 'left-with-broker') {
       this.core.counters.leftWithBroker++;
       this.core.log('info', 'left-with-broker', { clientId: this.owner.clientId, topic: message.topic });

@@ -1,5 +1,6 @@
 // How a gateway stands at this moment. What it has counted since its start is in counters.ts.
 import type { Qos } from '../ports.js';
+import { nameBytes } from '../wire/index.js';
 import type { ClientSession } from './session.js';
 import { SessionState } from './session.js';
 
@@ -26,6 +27,8 @@ export interface GatewayGauges {
   /** Topic ids that clients and gateway have agreed on. */
   readonly topics: number;
   readonly subscriptions: number;
+  /** Octets of topic names and filters. */
+  readonly namesBytes: number;
   /** The broker can be reached, as far as is known. */
   readonly upstreamUp: boolean;
   /** The highest QoS that the broker can do. */
@@ -58,6 +61,7 @@ export function measure(
     inflight: 0,
     topics: 0,
     subscriptions: 0,
+    namesBytes: 0,
   };
   for (const { state, stalled, delivery, topics, subscriptions } of sessions) {
     sums[STATES[state]]++;
@@ -68,6 +72,8 @@ export function measure(
     if (delivery.isInFlight) sums.inflight++;
     sums.topics += topics.size;
     sums.subscriptions += subscriptions.size;
+    sums.namesBytes += topics.bytes;
+    for (const filter of subscriptions.keys()) sums.namesBytes += nameBytes(filter);
   }
   return sums;
 }

@@ -205,7 +205,12 @@ export class Inbound {
 
   /** Where the broker is lost DISCONNECT follows, and the client brings the message again on its next session. */
   private refuse(session: ClientSession, packet: Publish, outcome: PublishOutcome): void {
-    if (outcome === 'refused') this.answer(session, packet, ReturnCode.NotSupported);
+    if (outcome !== 'refused') return;
+    this.core.counters.refusedByBroker++;
+    const { clientId } = session;
+    const fields = { clientId, topic: session.nameOf(packet.topic), qos: packet.qos, payloadBytes: packet.data.length };
+    this.core.log('warn', 'publish-refused', fields);
+    this.answer(session, packet, ReturnCode.NotSupported);
   }
 
   private answer(session: ClientSession, packet: Publish, returnCode: ReturnCode): void {

@@ -3,6 +3,8 @@ import { PacketType, ReturnCode, TOPIC_ID_NONE, TopicType } from '../../assembly
 import { isValidTopicFilter, isValidTopicName } from '../core/topics.js';
 import type { Millis, Qos } from '../ports.js';
 import type { FilterTopic, Packet } from '../wire/index.js';
+import { nameBytes } from '../wire/index.js';
+import type { GatewayConfig } from './config.js';
 import type { Core } from './core.js';
 import { fingerprint } from './fingerprint.js';
 import type { Recent } from './recent-requests.js';
@@ -109,7 +111,7 @@ export class Requests {
     }
     if (session.link === undefined || session.link.pending >= this.core.config.requestsMax)
       return ReturnCode.Congestion;
-    if (!hasRoom(session, filter, this.core.config.subscriptionsMax)) return ReturnCode.Congestion;
+    if (!hasRoom(session, filter, this.core.config)) return ReturnCode.Congestion;
     // Found out before the broker is asked, so that a subscription is never half made.
     if (needsId(topic) && session.topics.assign(filter) === undefined) return ReturnCode.Congestion;
     return undefined;
@@ -132,10 +134,13 @@ export class Requests {
 }
 
 /** Those that the broker has not answered will be subscriptions, too. */
-function hasRoom({ subscriptions, asking }: ClientSession, filter: string, subscriptionsMax: number): boolean {
+function hasRoom({ subscriptions, asking }: ClientSession, filter: string, config: GatewayConfig): boolean {
   if (subscriptions.has(filter)) return true;
-  const asked = new Set([...asking.values()].filter((other) => !subscriptions.has(other)));
-  return asked.has(filter) || subscriptions.size + asked.size < subscriptionsMax;
+  const filters = new Set([...subscriptions.keys(), ...asking.values()]);
+  if (filters.has(filter)) return true;
+  let bytes = nameBytes(filter);
+  for (const other of filters) bytes += nameBytes(other);
+  return filters.size < config.subscriptionsMax && bytes <= config.namesBytesMax;
 }
 
 /** A topic by its name gets an id with SUBACK; with wildcards there is no one topic yet (6.9). */

@@ -68,6 +68,7 @@ export interface ConnectedBy {
 
 /** What a session reports to whoever looks after all of them. */
 export interface SessionEvents {
+  overrun(session: ClientSession, now: Millis): void;
   unreachable(session: ClientSession, now: Millis): void;
   paused(session: ClientSession, now: Millis): void;
   drained(session: ClientSession, now: Millis): void;
@@ -118,7 +119,7 @@ export class ClientSession implements DeliveryOwner, LinkOwner {
     readonly clientId: string,
     private readonly events: SessionEvents,
   ) {
-    this.topics = new TopicTable(core.config.topicsMax, core.random);
+    this.topics = new TopicTable(core.config.topicsMax, core.config.namesBytesMax, core.random);
     this.recent = new RecentRequests(core.config.recentMax, core.config.lateDuplicateMs);
     this.delivery = new Delivery(core, this);
   }
@@ -174,6 +175,10 @@ export class ClientSession implements DeliveryOwner, LinkOwner {
 
   complete(id: PacketId, now: Millis): void {
     this.link?.complete(id, now);
+  }
+
+  overrun(now: Millis): void {
+    this.events.overrun(this, now);
   }
 
   unreachable(now: Millis): void {

@@ -53,7 +53,8 @@ export class Sessions implements SessionEvents {
     for (const [key, value] of [...(store?.entries() ?? [])]) {
       if (!isSessionKey(key)) continue;
       const record = decodeRecord(value);
-      if (record !== undefined && this.byClientId.size < this.core.config.sessionsMax) this.restore(record, now);
+      const isGood = record !== undefined && this.core.permissions.mayConnect(record.clientId);
+      if (isGood && this.byClientId.size < this.core.config.sessionsMax) this.restore(record, now);
       else {
         log('warn', 'session-record-dropped', { key });
         store?.delete(key);
@@ -173,6 +174,15 @@ export class Sessions implements SessionEvents {
     for (const session of [...this.byClientId.values()]) {
       if (session.state !== SessionState.Offline) this.disconnect(session, now);
     }
+  }
+
+  /** A clean session that cannot hold what its client was promised. The client is not dead: no will. */
+  overrun(session: ClientSession, now: Millis): void {
+    this.core.counters.sessionsOverrun++;
+    this.core.log('warn', 'session-overrun', { clientId: session.clientId });
+    session.send({ type: PacketType.Disconnect, duration: undefined });
+    session.link?.close(now);
+    this.goOffline(session);
   }
 
   unreachable(session: ClientSession, now: Millis): void {
@@ -337,9 +347,13 @@ export class Sessions implements SessionEvents {
     session.clean = false;
     session.keepAliveMs = record.keepAliveMs;
     session.sleepMs = record.sleepMs;
-    session.will = record.will;
+    // The permissions may be others than those under which this was recorded.
+    const { permissions } = this.core;
+    if (record.will !== undefined && permissions.mayPublish(clientId, record.will.topic)) session.will = record.will;
     session.topics.restore(record.topics);
-    for (const [filter, subscription] of record.subscriptions) session.subscriptions.set(filter, subscription);
+    for (const [filter, subscription] of record.subscriptions) {
+      if (permissions.maySubscribe(clientId, filter)) session.subscriptions.set(filter, subscription);
+    }
     if (peer === undefined) {
       this.offline.add(session);
       return;

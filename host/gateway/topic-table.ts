@@ -3,6 +3,7 @@
 import { TOPIC_ID_NONE, TOPIC_ID_RESERVED } from '../../assembly/protocol/index.js';
 import { between } from '../core/random.js';
 import type { Random } from '../ports.js';
+import { nameBytes } from '../wire/index.js';
 
 const TOPIC_ID_MIN = TOPIC_ID_NONE + 1;
 const TOPIC_ID_MAX = TOPIC_ID_RESERVED - 1;
@@ -26,13 +27,16 @@ export class TopicTable {
   /** From one more than `LISTED_MAX` on. */
   private byName: Map<string, Topic> | undefined;
   private firstId: number;
+  /** Octets of all names. */
+  bytes = 0;
 
   /**
-   * `topicsMax` from 1 to 65,534. Ids begin anywhere: a client that does not know that this gateway has forgotten it must
+   * `topicsMax` from 1 to 65,534; `bytesMax` octets of names. Ids begin anywhere: a client that does not know that this gateway has forgotten it must
    * hear of its old ids that they mean nothing, rather than have them mean something else.
    */
   constructor(
     private readonly topicsMax: number,
+    private readonly bytesMax: number,
     random: Random,
   ) {
     this.firstId = between(random, TOPIC_ID_MIN, TOPIC_ID_MAX);
@@ -66,11 +70,11 @@ export class TopicTable {
     return topic?.known ? topic.id : undefined;
   }
 
-  /** The id of `name`, a new one if need be: the same name always has the same id. Undefined when all are taken. */
+  /** The id of `name`, a new one if need be: the same name always has the same id. Undefined when there is no room. */
   assign(name: string): number | undefined {
     const topic = this.find(name);
     if (topic !== undefined) return topic.id;
-    if (this.size >= this.topicsMax) return undefined;
+    if (this.size >= this.topicsMax || this.bytes + nameBytes(name) > this.bytesMax) return undefined;
     // Ids are never given back, so the next one is as far from the first as there are topics.
     const id = TOPIC_ID_MIN + ((this.firstId - TOPIC_ID_MIN + this.size) % TOPIC_ID_MAX);
     this.add({ id, name, known: false });
@@ -90,6 +94,7 @@ export class TopicTable {
   }
 
   private add(topic: Topic): void {
+    this.bytes += nameBytes(topic.name);
     this.byId.set(topic.id, topic);
     if (this.byName !== undefined) this.byName.set(topic.name, topic);
     else if (this.byId.size > LISTED_MAX) this.byName = new Map(Array.from(this.byId.values(), (t) => [t.name, t]));

@@ -51,6 +51,7 @@ const GAUGES: readonly MetricRow<keyof GatewayGauges>[] = [
     of: { inflight: {} },
   },
   { name: 'topics', help: 'Topic ids agreed on with clients.', type: 'gauge', of: { topics: {} } },
+  { name: 'names_bytes', help: 'Octets of topic names and filters of clients.', type: 'gauge', of: { namesBytes: {} } },
   { name: 'subscriptions', help: 'Subscriptions of clients.', type: 'gauge', of: { subscriptions: {} } },
   { name: 'upstream_up', help: 'Whether the broker can be reached: 1 or 0.', type: 'gauge', of: { upstreamUp: {} } },
   { name: 'upstream_qos_max', help: 'The highest QoS that the broker can do.', type: 'gauge', of: { qosMax: {} } },
@@ -134,6 +135,12 @@ const COUNTERS: readonly MetricRow<keyof Counters>[] = [
     of: { qosNotSupported: {} },
   },
   {
+    name: 'publishes_refused_total',
+    help: 'PUBLISH packets from clients that the broker refused for good: too large for it, or not allowed.',
+    type: 'counter',
+    of: { refusedByBroker: {} },
+  },
+  {
     name: 'requests_denied_total',
     help: 'Requests that the permissions do not allow.',
     type: 'counter',
@@ -159,6 +166,12 @@ const COUNTERS: readonly MetricRow<keyof Counters>[] = [
     help: 'Sessions with the broker that the broker or the network ended, failed attempts included.',
     type: 'counter',
     of: { upstreamsLost: {} },
+  },
+  {
+    name: 'sessions_overrun_total',
+    help: 'Clean sessions that were ended because more waited for the client than the buffer holds.',
+    type: 'counter',
+    of: { sessionsOverrun: {} },
   },
   {
     name: 'sessions_restored_total',

@@ -44,6 +44,7 @@ export class BoundsChecker implements Checker {
     atMost('sessions and dialogs', gauges.connecting, limits.sessionsMax + limits.dialogsMax);
     atMost('records', records, limits.sessionsMax);
     atMost('topics', gauges.topics, sessions * limits.topicsMax);
+    atMost('octets of names', gauges.namesBytes, sessions * 2 * limits.namesBytesMax);
     atMost('subscriptions', gauges.subscriptions, sessions * limits.subscriptionsMax);
     atMost('octets for one client', gauges.bufferedBytesMaxOfOneClient, limits.bufferBytesMax);
     atMost('octets', gauges.bufferedBytes, sessions * limits.bufferBytesMax);

@@ -26,8 +26,23 @@ describe('REGISTER', () => {
     expect(device.register('t/7')).toBe(ids[7]);
   });
 
+  it('takes only so many octets of names from a client, in topics and in filters', () => {
+    const world = new World({ namesBytesMax: 1_024 });
+    const device = world.device('a').connected();
+    const name = (i: number) => `${i}`.padStart(200, 'x');
+    for (let i = 0; i < 5; i++) device.register(name(i));
+    device.say({ type: PacketType.Register, topicId: 0, msgId: 77, topicName: name(5) });
+    expect(device.hearOne(PacketType.RegAck)).toMatchObject({ msgId: 77, returnCode: ReturnCode.Congestion });
+    expect(device.register(name(3))).toBeGreaterThan(0);
+    for (let i = 0; i < 5; i++) device.subscribe(`${name(i)}/#`);
+    const topic = { kind: TopicType.Normal, name: `${name(5)}/#` } as const;
+    device.say({ type: PacketType.Subscribe, dup: false, qos: 1, msgId: 78, topic });
+    expect(device.hearOne(PacketType.SubAck)).toMatchObject({ msgId: 78, returnCode: ReturnCode.Congestion });
+    expect(world.gateway.gauges().namesBytes).toBe(5 * 200 + 5 * 202);
+  });
+
   it('gives all 65,534 ids, past the last one too, and then no more', () => {
-    const world = new World();
+    const world = new World({ namesBytesMax: 2 ** 20 });
     const device = world.device('a').connected();
     const ids = new Set<number>();
     for (let i = 0; i < 65_534; i++) ids.add(device.register(`${i}`));
@@ -194,6 +209,12 @@ describe('PUBLISH to the broker', () => {
       device.publish(short('ab'), 'x', qos, 3);
       expect(device.hearOne(PacketType.PubAck).returnCode).toBe(ReturnCode.NotSupported);
     }
+    expect(world.gateway.counters.refusedByBroker).toBe(2);
+    expect(world.details[world.logged.indexOf('publish-refused')]).toMatchObject({
+      clientId: 'a',
+      topic: 'ab',
+      qos: 1,
+    });
     world.broker.refuses = false;
     device.publish(short('ab'), 'x', 2, 3).hearOne(PacketType.PubRec);
   });

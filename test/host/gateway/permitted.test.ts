@@ -75,6 +75,33 @@ describe('a client with permissions', () => {
     expect(world.gateway.counters.droppedQosMinus1).toBe(1);
   });
 
+  it('is forgotten by a restart that takes the permission to connect away', () => {
+    const store = new MemoryStore();
+    const world = new World({}, store);
+    const device = world.device('a').connected({ cleanSession: false });
+    world.configure({ permissions: { b: {} } });
+    world.restart();
+    const opened = world.broker.opened.length;
+    device.ping().hearOne(PacketType.Disconnect);
+    expect(world.broker.opened).toHaveLength(opened);
+    expect([...store.entries()]).toEqual([]);
+  });
+
+  it('loses by a restart the will and the subscriptions that it may not have any more', () => {
+    const world = new World({}, new MemoryStore());
+    const device = world.device('a').connect({ cleanSession: false, will: true });
+    device.say({ type: PacketType.WillTopic, will: { qos: 0, retain: false, topic: 'up/b' } });
+    device.say({ type: PacketType.WillMsg, message: new Uint8Array([1]) }).hear();
+    for (const filter of ['down/#', 'secret/#']) device.subscribe(filter, 1);
+    world.configure({ permissions });
+    world.broker.forget('a');
+    world.restart();
+    device.connect({ cleanSession: false }).hearOne(PacketType.ConnAck);
+    const session = world.broker.session('a');
+    expect(session.options.will).toBeUndefined();
+    expect(session.subscribed).toEqual([['down/#', 1]]);
+  });
+
   it('gets nothing any more that its permissions, changed since it subscribed, do not allow', () => {
     const store = new MemoryStore();
     const world = new World({}, store);

@@ -19,6 +19,7 @@ const TIGHT = {
   maxPacketBytes: 64,
   topicBytesMax: 40,
   topicsMax: 3,
+  namesBytesMax: 80,
   subscriptionsMax: 2,
   bufferMessagesMax: 3,
   bufferBytesMax: 256,

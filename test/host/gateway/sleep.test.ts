@@ -219,12 +219,24 @@ describe('the buffer', () => {
     expect(world.gateway.counters.droppedBufferFull).toBe(0);
   });
 
-  it('drops QoS 1 and 2 that do not fit, and says so, when the broker would not send them again', () => {
+  it.each([1, 2] as const)('that has no room for QoS %i ends a clean session, and acknowledges nothing', (qos) => {
     const { world, device, broker } = asleep({ bufferMessagesMax: 1 }, { cleanSession: true, duration: 60 });
-    broker.deliver('a', 'ab', 'one', 1);
+    device.hear();
+    broker.deliver('a', 'ab', 'one', qos);
+    broker.deliver('a', 'ab', 'two', qos);
+    expect(broker.acknowledged).toEqual([]);
+    expect(broker.session('a').over).toBe('closed'); // no will: the client is not dead
+    expect(world.gateway.counters).toMatchObject({ droppedBufferFull: 1, sessionsOverrun: 1 });
+    expect(world.logged).toEqual(expect.arrayContaining(['message-dropped', 'session-overrun']));
+    device.hearOne(PacketType.Disconnect);
+    device.ping('a').hearOne(PacketType.Disconnect);
+  });
+
+  it('gives up a message that it could never hold, and says so', () => {
+    const { world, device, broker } = asleep({ bufferBytesMax: 256 }, { cleanSession: false, duration: 60 });
+    broker.deliver('a', 'ab', 'x'.repeat(300), 1);
     broker.deliver('a', 'ab', 'two', 1);
-    expect(world.gateway.counters.droppedBufferFull).toBe(1);
-    expect(world.logged).toContain('message-dropped');
-    expect(payloadsOf(listen(device.ping('a')))).toEqual(['one']);
+    expect(world.gateway.counters).toMatchObject({ droppedTooLong: 1, leftWithBroker: 0 });
+    expect(payloadsOf(listen(device.ping('a')))).toEqual(['two']);
   });
 });

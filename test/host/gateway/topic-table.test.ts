@@ -4,7 +4,7 @@ import { TopicTable } from '../../../host/gateway/topic-table.js';
 
 const TOPICS_MAX = 40;
 const names = Array.from({ length: TOPICS_MAX }, (_, i) => `topic/${i}`);
-const newTable = (): TopicTable => new TopicTable(TOPICS_MAX, new Xoshiro128(1));
+const newTable = (): TopicTable => new TopicTable(TOPICS_MAX, 2 ** 20, new Xoshiro128(1));
 
 describe('the table of a client’s topics', () => {
   it('gives each name an id of its own, however many there are', () => {

@@ -191,6 +191,11 @@ export class FakeBroker implements Upstream {
     }
   }
 
+  /** The broker has lost the session. */
+  forget(clientId: string): void {
+    this.kept.delete(clientId);
+  }
+
   /** The client has everything, on another gateway. */
   finish(clientId: string): void {
     this.kept.set(clientId, []);

@@ -29,6 +29,7 @@ const GAUGES: GatewayGauges = {
   inflight: 10,
   topics: 11,
   subscriptions: 12,
+  namesBytes: 13,
   upstreamUp: true,
   qosMax: 2,
 };
