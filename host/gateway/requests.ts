@@ -43,9 +43,11 @@ export class Requests {
       this.end(session, recent, subackOf(packet, 0, TOPIC_ID_NONE, refusal ?? ReturnCode.InvalidTopicId), now);
       return;
     }
+    session.asking ??= new Map();
     session.asking.set(recent, filter);
     session.link?.subscribe(filter, packet.qos, now, (granted, at) => {
-      session.asking.delete(recent);
+      session.asking?.delete(recent);
+      if (session.asking?.size === 0) session.asking = undefined;
       this.end(session, recent, this.subscribed(session, packet, filter, granted), at);
     });
   }
@@ -136,7 +138,7 @@ export class Requests {
 /** Those that the broker has not answered will be subscriptions, too. */
 function hasRoom({ subscriptions, asking }: ClientSession, filter: string, config: GatewayConfig): boolean {
   if (subscriptions.has(filter)) return true;
-  const filters = new Set([...subscriptions.keys(), ...asking.values()]);
+  const filters = new Set([...subscriptions.keys(), ...(asking?.values() ?? [])]);
   if (filters.has(filter)) return true;
   let bytes = nameBytes(filter);
   for (const other of filters) bytes += nameBytes(other);

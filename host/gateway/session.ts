@@ -98,7 +98,7 @@ export class ClientSession implements DeliveryOwner, LinkOwner {
   readonly topics: TopicTable;
   readonly subscriptions = new SmallMap<string, Subscription>();
   /** Filters of SUBSCRIBEs that the broker has not answered, each with its request. */
-  readonly asking = new SmallMap<Recent, string>();
+  asking: Map<Recent, string> | undefined;
   readonly delivery: Delivery;
 
   /** QoS 1 PUBLISHes that the broker has not taken yet, by MsgId. */

@@ -306,7 +306,7 @@ export class Sessions implements SessionEvents {
     this.core.cancel(session.linkTimer);
     session.linkTimer = undefined;
     session.pendingQos1.clear();
-    session.asking.clear();
+    session.asking = undefined;
     // The client will say it again, and the broker recognises the MsgId.
     for (const [msgId, record] of session.qos2) {
       if (record.phase === InboundPhase.AwaitPubrec) session.qos2.delete(msgId);
