@@ -3,11 +3,12 @@
 // Each put is a transaction of its own, handed to the operating system and not waited for on the disk: what was put is safe
 // from the end of the process, at some microseconds each. Where the machine itself stopped while the store was in
 // use, the disk may hold half of what was written: the records that are whole are then moved to a new database.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Log, Store } from '../ports.js';
 import { StoreError } from './error.js';
+import { makeFolder } from './folder.js';
 import { bootId, readMarker, writeMarker } from './marker.js';
 import { probe } from './probe.js';
 import { databaseKeyOf, decodeRecord, encodeRecord } from './record.js';
@@ -32,7 +33,7 @@ const openFolders = new Set<string>();
  */
 export async function openDiskStore(folder: string, options: DiskStoreOptions = {}): Promise<DiskStore> {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return await openAlone(realpathSync(folder), options.log ?? (() => {}));
   } catch (error) {
     if (error instanceof StoreError) throw error;

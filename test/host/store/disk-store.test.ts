@@ -50,6 +50,11 @@ describe('a store on disk', () => {
     expect(await contents(folder)).toEqual(new Map([['b', bytes(2)]]));
   });
 
+  it('says so where a folder is there and none can be made in it', async () => {
+    const place = join('/proc', 'not', 'there');
+    await expectRefusal(place, 'ERR_STORE_FOLDER', ['name a folder that can be written']);
+  });
+
   it('takes nothing once it is closed, and may be closed twice', async () => {
     const store = await openDiskStore(temporaryFolder());
     await store.close();
