@@ -3,7 +3,7 @@
 import * as client from './client/application';
 
 export { text } from './client/application';
-export { NEVER_MS } from './client/client';
+export { NEVER_MS } from './client/exchange';
 export { Event, NO_TOPIC } from './client/state';
 export { ErrorCode } from './protocol/error-code';
 export { EventKind } from './protocol/event-kind';

@@ -1,7 +1,7 @@
 // The client as its owner sees it: power-on, what arrives, what is due. Verbs are in connection, sleep, topics,
 // subscriptions and outbound; they change state and at most send one datagram. The rest is decided here.
 import { decode } from '../codec/decode';
-import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, INBOUND_QOS2_MAX, NODE_ID_BYTES_MAX, RX_BYTES } from '../memory/limits';
+import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, NODE_ID_BYTES_MAX, RX_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
@@ -18,10 +18,10 @@ import {
   sendPing,
   startConnect,
 } from './connection';
-import { isStranger, onDiscovery, sendGwInfo, sendSearchGw } from './discovery';
+import { isStranger, onDiscovery, sendGwInfo, sendSearchGw, untilExpired } from './discovery';
 import { alarm, isDue, retryNow, settle, tryAgain } from './exchange';
 import { isForUs } from './forwarded';
-import { onPublish, onPubRel, onRegister } from './inbound';
+import { onPublish, onPubRel, onRegister, wakeInbound } from './inbound';
 import {
   hasOutbound,
   onPubAck,
@@ -33,7 +33,7 @@ import {
   sendRegister,
   startPublish,
 } from './outbound';
-import { onPingResp, rest, stayAwake, wake } from './sleep';
+import { onPingResp, restUnheard, stayAwake, wake } from './sleep';
 import {
   client,
   control,
@@ -42,7 +42,6 @@ import {
   EXCHANGES_MAX,
   Exchange,
   exchangeAt,
-  inboundAt,
   isOurs,
   Link,
   Owed,
@@ -56,9 +55,6 @@ import {
 import { hasSubscriptionWork, onSubAck, onUnsubAck, sendSubscription, startSubscription } from './subscriptions';
 import { answer } from './transmit';
 import { hasWillWork, onWillMsgReq, onWillResp, onWillTopicReq, sendWillUpdate, startWill } from './will';
-
-/** What `poll` returns when nothing is due, ever. */
-export const NEVER_MS: i32 = i32.MAX_VALUE;
 
 /** Power-on. `seed` differs from device to device; it decides jitter and first ids. */
 export function powerOn(now: i32, seed: i32): void {
@@ -77,7 +73,7 @@ export function wakeImage(now: i32): i32 {
   }
   client.ahead = client.now - now;
   client.tickAt = client.now;
-  for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).at = client.now;
+  wakeInbound();
   let isWaiting: bool = control.owed !== Owed.Nothing;
   for (let i = 0; i < REQUESTS_MAX; i++) {
     const exchange = exchangeAt(i);
@@ -201,8 +197,8 @@ function onControlDue(): void {
     else if (control.owed === Owed.PingResp) sendPing();
     else sendDisconnect();
   } else if (link === Link.Disconnecting) over();
-  // Nobody hears us: sleeping on saves the battery, and the next wake-up will tell.
-  else if (link === Link.Awake || link === Link.FallingAsleep) rest();
+  // Nobody hears us: sleeping on saves the battery, once; the next wake-up tells whether the gateway is gone (6.14).
+  else if ((link === Link.Awake || link === Link.FallingAsleep) && !client.attempts) restUnheard();
   else lose(true);
 }
 
@@ -231,10 +227,10 @@ export function isBusy(): bool {
   return hasOutbound() || hasSubscriptionWork() || hasWillWork();
 }
 
-/** Milliseconds until `runDue` has something to do; NEVER_MS where only a datagram can bring it. */
+/** Milliseconds until a call of `poll` has something to do; NEVER_MS where only a datagram can bring it. */
 export function untilDue(): i32 {
   const exchanges = client.link === Link.Active ? EXCHANGES_MAX : 1;
-  let ms = NEVER_MS;
+  let ms = untilExpired();
   for (let i = 0; i < exchanges; i++) {
     const exchange = exchangeAt(i);
     if (exchange.owed) ms = min(ms, remaining(exchange.dueAt));

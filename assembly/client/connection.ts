@@ -61,7 +61,7 @@ export function connect(keepAliveS: i32, clean: bool): i32 {
   client.keepAliveMs = keepAliveS * 1000;
   client.clean = clean ? 1 : 0;
   if (clean && !sleeps) client.resync = 1;
-  if (!sleeps) client.attempts = 0;
+  client.attempts = 0;
   client.waking = sleeps ? 1 : 0;
   startConnect();
   return ErrorCode.None;
@@ -193,6 +193,7 @@ export function over(): void {
 export function lose(another: bool): void {
   count(Counter.Lost);
   client.waking = 0; // whoever slept is lost now: the gateway may have given up the session
+  if (client.link !== Link.Connecting) client.attempts = 0; // a sleeper counts otherwise
   raise(EventKind.Lost);
   retreat(another);
 }

@@ -4,7 +4,7 @@ import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, N_ADV, T_GWINFO_MS, T_SEARCHGW_MS } fr
 import { ErrorCode } from '../protocol/error-code';
 import { PacketType } from '../protocol/packet-type';
 import { pauseMs, startConnect } from './connection';
-import { alarm, begin, isDue, settle } from './exchange';
+import { alarm, begin, isDue, NEVER_MS, settle } from './exchange';
 import {
   ADDRESS_BYTES,
   addressOf,
@@ -52,8 +52,20 @@ function forget(gateway: Gateway): void {
   memory.fill(changetype<usize>(gateway), 0, GATEWAY_BYTES);
 }
 
+/** Whoever has missed N_ADV of its ADVERTISEs is forgotten, before the clock wraps and comes to the time when it was there. */
 function isThere(gateway: Gateway): bool {
-  return gateway.known === Known.Advertised ? !isDue(gateway.until) : <bool>gateway.known;
+  if (gateway.known === Known.Advertised && isDue(gateway.until)) forget(gateway);
+  return <bool>gateway.known;
+}
+
+/** Forgets who is no longer there. Milliseconds until the next one is to be forgotten; NEVER_MS where there is none. */
+export function untilExpired(): i32 {
+  let ms = NEVER_MS;
+  for (let i = 0; i < GATEWAYS_MAX; i++) {
+    const known = gatewayAt(i);
+    if (isThere(known) && known.known === Known.Advertised) ms = min(ms, known.until - client.now);
+  }
+  return ms;
 }
 
 function isAddress(a: usize, b: usize): bool {
@@ -82,6 +94,8 @@ export function chooseGateway(): bool {
       memory.copy(changetype<usize>(gateway), changetype<usize>(other), GATEWAY_BYTES);
       forget(other);
     }
+    // From now on it does not depend on ADVERTISE, which whoever sleeps does not hear.
+    if (gateway.known === Known.Advertised) gateway.known = <u8>Known.Lasting;
     return true;
   }
   forget(gateway);
@@ -91,7 +105,6 @@ export function chooseGateway(): bool {
 /** A session stands with the gateway in use. True where the last one was with another. */
 export function adoptGateway(): bool {
   if (!load<u8>(GATEWAY_ADDRESS_AT)) memory.copy(GATEWAY_ADDRESS_AT, PEER_AT, ADDRESS_BYTES);
-  if (GATEWAYS_MAX && gateway.known === Known.Advertised) gateway.known = <u8>Known.Lasting;
   const last = client.session;
   client.session = sumOfGateway();
   return last !== client.session;
@@ -151,17 +164,18 @@ export function onDiscovery(): i32 {
 /** Remembers the gateway at PEER_AT, in the place of one that is gone, or of any but the one in use. */
 function note(): void {
   let place = gatewayAt(0);
-  let free = !place.known;
+  let free = false;
   for (let i = 0; i < GATEWAYS_MAX; i++) {
     const known = gatewayAt(i);
+    if (!isThere(known)) {
+      if (!free) place = known;
+      free = true;
+      continue;
+    }
     const isSame = known.known === Known.Unnamed || <i32>known.id === received.code;
-    if (known.known && isSame && isAddress(addressOf(known), PEER_AT)) {
+    if (isSame && isAddress(addressOf(known), PEER_AT)) {
       renew(known);
       return;
-    }
-    if (!free && i && !isThere(known)) {
-      place = known;
-      free = true;
     }
   }
   if (!free) {

@@ -110,6 +110,18 @@ export function forgetInbound(): void {
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).state = FREE;
 }
 
+/**
+ * After a hibernation of any length, open handshakes go on. Completed ones do not count: a MsgId may mean another message by
+ * now, and the radio's late copies do not outlive it.
+ */
+export function wakeInbound(): void {
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
+    const record = inboundAt(i);
+    if (record.state === RELEASED) record.state = FREE;
+    record.at = client.now;
+  }
+}
+
 function deliver(handle: i32, qos: i32): void {
   count(Counter.DeliveredQos0 + qos);
   const event: Event = raise(EventKind.Message);

@@ -13,7 +13,8 @@ const SLEEP_S_MAX: i32 = 65535;
 
 /**
  * Goes to sleep for `durationS` seconds (1 to 65535), or changes the duration of a sleep. Event: Asleep. The client wakes
- * up by itself when seven eighths are over, takes what the gateway kept, and sleeps again; `wake` does it earlier.
+ * up by itself when seven eighths are over, takes what the gateway kept, and sleeps again; `wake` does it earlier. Where
+ * nobody answers, neither this or a wake-up nor the next, the gateway is lost: events Lost, then Connected as after `connect`.
  * Messages published meanwhile wait for `connect`.
  */
 export function sleep(durationS: i32): i32 {
@@ -31,9 +32,22 @@ export function sleep(durationS: i32): i32 {
  * tries that may be needed: three of them in a sleep of two minutes.
  */
 export function rest(): void {
+  doze(0);
+}
+
+/**
+ * The same where nobody has answered. The second time in a row is a loss instead: by then the duration is over, unless the
+ * application woke earlier.
+ */
+export function restUnheard(): void {
+  doze(1);
+}
+
+function doze(unheard: u8): void {
+  client.attempts = unheard;
   client.link = Link.Asleep;
   alarm(control, client.sleepMs - (client.sleepMs >> 3));
-  raise(EventKind.Asleep);
+  raise(EventKind.Asleep).code = unheard;
 }
 
 /** Asks for what the gateway has kept; the client sleeps again after PINGRESP. */

@@ -133,7 +133,7 @@ export class Topic {
 export const enum Known {
   /** Not: the entry is free. */
   Not = 0,
-  /** Until it is lost: it is or was in use, or somebody named it in GWINFO. */
+  /** Until it is lost: it is or was in use or CONNECT went to it, or somebody named it in GWINFO. */
   Lasting = 1,
   /** By ADVERTISE, until it has missed N_ADV of them. */
   Advertised = 2,
@@ -204,7 +204,7 @@ export class Client {
   keepAliveMs: i32;
   sleepMs: i32;
   link: Link;
-  /** Attempts to reconnect since the last session. */
+  /** Attempts without an answer: to reconnect since the last session; of a sleeper, to be heard: 0 or 1. */
   attempts: u8;
   /** The application wants a clean session, with every connection. */
   clean: u8;

@@ -9,7 +9,7 @@ export const enum EventKind {
   Disconnected = 3,
   /** The gateway is gone (retries used up, or it said DISCONNECT). The client reconnects by itself. */
   Lost = 4,
-  /** Asleep: the gateway keeps messages until the client wakes. */
+  /** Asleep: the gateway keeps messages until the client wakes. `code` is 1 where it has not answered; the second time in a row is Lost. */
   Asleep = 5,
   /** A message: `topic`, `name`, `data`, `flags` as in PUBLISH. Valid until `receive` returns. */
   Message = 6,

@@ -15,6 +15,7 @@ import {
   Link,
   N_RETRY,
   only,
+  pingResp,
   publish,
   searchGw,
   T_GWINFO,
@@ -168,6 +169,24 @@ describe('ADVERTISE', () => {
       h.connect();
       expect(h.link).toBe(link);
     }
+  });
+
+  it.each([0, 60])('never counts again, however far the clock goes, keep-alive %d s', (keepAliveS) => {
+    const h = seeker();
+    h.hear(advertise(1, DURATION_S), GATEWAY_A);
+    h.connect(keepAliveS);
+    h.hear(connAck(), GATEWAY_A);
+    h.hear(advertise(2, 1), GATEWAY_B);
+    const end = 2 ** 31 + 10_000;
+    while (h.now < end) {
+      h.pass(Math.min(end - h.now, 1_000_000_000, h.due));
+      for (const packet of h.take()) if (packet.type === PacketType.PingReq) h.hear(pingResp(), GATEWAY_A);
+    }
+    expect(h.link).toBe(Link.Active);
+    h.hear(disconnect(), GATEWAY_A);
+    h.pass(T_RETRY + GIVE_UP + T_SEARCHGW);
+    expect(h.link).toBe(Link.Searching);
+    expect(h.takeSent().every(({ to }) => !to.length || to.join() === GATEWAY_A.join())).toBe(true);
   });
 
   it('counts anew with each that comes', () => {

@@ -32,6 +32,8 @@ import {
 
 const GIVE_UP = T_RETRY * (N_RETRY + 1);
 const DURATION_S = 65_535;
+/** From falling asleep for 600 s to the wake-up. */
+const WAKE = 525_000;
 
 /** Active at A, where B is known, too. */
 function between({ keepAliveS = 0, clean = false, seed = 7 } = {}): Harness {
@@ -358,6 +360,31 @@ describe('a sleeper', () => {
     h.take();
     failOver(h);
     expect(h.link).toBe(Link.Active);
+  });
+
+  it.each([
+    ['does not answer two wake-ups in a row', true, 2 * (WAKE + GIVE_UP)],
+    ['answers neither the good-night nor the first wake-up', false, GIVE_UP + WAKE + GIVE_UP],
+  ])('whose gateway %s finds another, and what waits goes there', (_what, isAnswered, silentMs) => {
+    const h = between({ keepAliveS: 60 });
+    const ticket = h.publish(h.verb('predefined', 1), 'in flight', 1);
+    h.sleep(600);
+    if (isAnswered) h.hear(disconnect(), GATEWAY_A);
+    h.take();
+    h.events();
+    h.pass(silentMs - 1);
+    expect(h.kinds()).toEqual(['Asleep']);
+    expect(h.link).toBe(Link.Awake);
+    h.pass(1);
+    expect(h.kinds()).toEqual(['Lost']);
+    expect(h.due).toBeLessThan(T_SEARCHGW);
+    h.take();
+    h.pass(h.due);
+    expect(h.takeSent()).toMatchObject([{ packet: { type: PacketType.Connect, cleanSession: false }, to: GATEWAY_B }]);
+    h.hear(connAck(), GATEWAY_B);
+    expect(only(h.take(), PacketType.Publish)).toMatchObject({ dup: true, msgId: ticket });
+    h.hear(pubAck(1, ticket), GATEWAY_B);
+    expect(h.kinds()).toEqual(['Connected', 'Published']);
   });
 
   it('wakes at its own gateway, whoever advertises meanwhile', () => {

@@ -136,4 +136,30 @@ describe('limits of the radio and its gateways', () => {
     h.connect();
     expect(h.takeSent()[0]!.to).toEqual(a);
   });
+
+  it('of one gateway, and nobody in use, let go of one that is no longer there', async () => {
+    const h = new Harness({ module: await modem({ GATEWAYS_MAX: 1 }) });
+    h.identify();
+    h.discover(1);
+    const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
+    h.hear(advertise(1, 1), a);
+    h.pass(3_000);
+    h.hear(advertise(2, 900), b);
+    h.connect();
+    expect(h.takeSent()).toMatchObject([{ packet: { type: PacketType.Connect }, to: b }]);
+  });
+
+  it('of one gateway keep the one that CONNECT goes to, however long that takes', async () => {
+    const h = new Harness({ module: await modem({ GATEWAYS_MAX: 1 }) });
+    h.identify();
+    h.discover(1);
+    const [a, b] = [Uint8Array.of(1), Uint8Array.of(2)];
+    h.hear(advertise(1, 1), a);
+    h.connect();
+    h.pass(9_000);
+    h.hear(advertise(2, 900), b);
+    h.take();
+    h.pass(1_000);
+    expect(h.takeSent()).toMatchObject([{ packet: { type: PacketType.Connect }, to: a }]);
+  });
 });

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Counter, ErrorCode, EventKind, PacketType } from '../../../assembly/protocol/index.js';
 import {
+  advertise,
   connAck,
   disconnect,
   first,
+  GATEWAY_A,
   Harness,
   Link,
   N_RETRY,
@@ -17,6 +19,7 @@ import {
   register,
   subAck,
   T_RETRY,
+  T_SEARCHGW,
   textOf,
 } from '../harness.js';
 
@@ -50,7 +53,7 @@ describe('falling asleep', () => {
     expect(h.takeSent().map((sent) => sent.at)).toEqual([0, 10_000, 20_000, 30_000, 40_000, 50_000]);
     expect(h.kinds()).toEqual([]);
     h.pass(1);
-    expect(h.kinds()).toEqual(['Asleep']);
+    expect(h.events()).toMatchObject([{ kind: EventKind.Asleep, code: 1 }]);
   });
 
   it('changes the duration with another DISCONNECT', () => {
@@ -185,6 +188,70 @@ describe('an awake client', () => {
     expect(h.kinds()).toEqual(['Lost']);
     h.pass(T_RETRY);
     only(h.take(), PacketType.Connect);
+  });
+});
+
+describe('a wake-up that nobody answers', () => {
+  it('is told from a good one by the code of Asleep', () => {
+    const h = new Harness().online();
+    h.sleep(600);
+    h.hear(disconnect());
+    expect(h.events()).toMatchObject([{ kind: EventKind.Asleep, code: 0 }]);
+    h.pass(525_000 + GIVE_UP);
+    expect(h.events()).toMatchObject([{ kind: EventKind.Asleep, code: 1 }]);
+    h.wake();
+    h.hear(pingResp());
+    expect(h.events()).toMatchObject([{ kind: EventKind.Asleep, code: 0 }]);
+  });
+
+  it.each([
+    ['PINGRESP', (h: Harness) => [h.wake(), h.hear(pingResp())]],
+    ['the answer to another duration', (h: Harness) => [h.sleep(600), h.hear(disconnect())]],
+    ['CONNACK', (h: Harness) => [h.connect(), h.hear(connAck()), h.asleep(600)]],
+  ])('is forgotten with %s', (_what, answered) => {
+    const h = new Harness().online().asleep(600);
+    for (let i = 0; i < 3; i++) {
+      h.pass(525_000 + GIVE_UP);
+      expect(h.link).toBe(Link.Asleep);
+      answered(h);
+    }
+    expect(h.counter(Counter.Lost)).toBe(0);
+  });
+
+  it.each([80, 600, 65_535])('is a loss the second time in a row, in a sleep of %d s', (durationS) => {
+    const h = new Harness().online().asleep(durationS);
+    const wakeMs = durationS * 1000 - Math.floor(durationS * 125);
+    h.pass(2 * (wakeMs + GIVE_UP) - 1);
+    expect(h.kinds()).toEqual(['Asleep']);
+    h.pass(1);
+    expect(h.kinds()).toEqual(['Lost']);
+    expect(h.due).toBeLessThan(T_RETRY); // the first pause of a loss
+    h.take();
+    h.pass(h.due);
+    expect(only(h.take(), PacketType.Connect).cleanSession).toBe(false);
+    h.hear(connAck());
+    expect(h.kinds()).toEqual(['Connected']);
+  });
+
+  it('is a loss when the duration was not changed either', () => {
+    const h = new Harness().online().asleep(600);
+    h.pass(525_000 + GIVE_UP);
+    h.sleep(800);
+    h.pass(GIVE_UP);
+    expect(h.kinds()).toEqual(['Asleep', 'Lost']);
+  });
+
+  it('is followed by a search at once where nobody else is known', () => {
+    const h = new Harness();
+    h.discover(1);
+    h.identify();
+    h.connect();
+    h.hear(advertise(1, 900), GATEWAY_A);
+    h.hear(connAck(), GATEWAY_A);
+    h.sleep(600);
+    h.pass(GIVE_UP + 525_000 + GIVE_UP);
+    expect(h.link).toBe(Link.Searching);
+    expect(h.due).toBeLessThan(T_SEARCHGW);
   });
 });
 
