@@ -1,4 +1,5 @@
 // Ports and addresses that options take.
+import { isIP } from 'node:net';
 import { parseAddress } from '../net/udp.js';
 import { UsageError } from './failure.js';
 
@@ -11,8 +12,14 @@ export function portOf(option: string, text: string): number {
   throw new UsageError('ERR_USAGE_PORT', `${option} ${text}: a port from 0 (any free one) to ${PORT_MAX}`);
 }
 
-/** A broadcast address or multicast group, where one is given. Throws ERR_USAGE_BROADCAST. */
+/**
+ * A broadcast address or multicast group, where one is given: numeric, since whole networks have no names. Throws
+ * ERR_USAGE_BROADCAST.
+ */
 export function checkBroadcast(address: string | undefined): void {
-  if (address === undefined || (parseAddress(address)?.port ?? 0) > 0) return;
-  throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: IP:PORT, such as 192.168.1.255:1884`);
+  if (address === undefined) return;
+  const { host, port } = parseAddress(address) ?? { host: '', port: 0 };
+  if (isIP(host) !== 0 && port > 0) return;
+  const allowed = 'IP:PORT, such as 192.168.1.255:1884 or [ff02::1]:1884; no name';
+  throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: ${allowed}`);
 }

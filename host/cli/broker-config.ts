@@ -4,6 +4,7 @@ import { PERMISSIONS_SCHEMA } from '../core/permissions-schema.js';
 import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { GatewayConfig } from '../gateway/index.js';
+import { parseNode, UpstreamUrlError } from '../net/mqtt-nodes.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 
@@ -76,7 +77,7 @@ const SCHEMA = {
 
 const validate = new Ajv({ strict: false, verbose: true }).compile(SCHEMA);
 
-/** Reads and checks a file. Throws ERR_USAGE_CONFIG with the place and what is allowed. */
+/** Reads and checks a file. Throws ERR_USAGE_CONFIG and ERR_UPSTREAM_URL with the place and what is allowed. */
 export function readBrokerConfig(file: string): BrokerFileConfig {
   let value: unknown;
   const text = readInput('--config', file).toString('utf8');
@@ -88,5 +89,18 @@ export function readBrokerConfig(file: string): BrokerFileConfig {
   if (!validate(value)) {
     throw new UsageError('ERR_USAGE_CONFIG', `${file}: ${explainSchemaError(validate.errors!, 'the configuration')}`);
   }
-  return value as BrokerFileConfig;
+  const config = value as BrokerFileConfig;
+  checkUrls(file, config.upstream?.urls ?? []);
+  return config;
+}
+
+function checkUrls(file: string, urls: readonly string[]): void {
+  for (const [index, url] of urls.entries()) {
+    try {
+      parseNode(url);
+    } catch (error) {
+      if (!(error instanceof UpstreamUrlError)) throw error;
+      throw new UsageError(error.code, `${file}: upstream.urls[${index}]: ${error.message}`);
+    }
+  }
 }

@@ -71,8 +71,12 @@ export function upstreamOptions(
   const urls = options.upstream ?? config.urls;
   const given = DEPENDENT.filter(([name]) => options[name] !== undefined).map(([, option]) => option);
   if (urls === undefined) {
-    if (given.length === 0) return undefined;
-    throw new UsageError('ERR_USAGE_UPSTREAM', `${given.join(' and ')}: only together with --upstream URL`);
+    const idle = [...given, ...Object.keys(config).map((name) => `upstream.${name} in --config`)];
+    if (idle.length === 0) return undefined;
+    throw new UsageError(
+      'ERR_USAGE_UPSTREAM',
+      `${idle.join(' and ')}: only together with --upstream URL, or upstream.urls in --config`,
+    );
   }
   const nodes = urls.map(parseNode);
   const tls = tlsOptions(options);

@@ -19,6 +19,7 @@ import {
   type UpstreamCommandOptions,
   upstreamOptions,
 } from './broker-upstream.js';
+import { watchBroker } from './broker-watch.js';
 import { CaptureFile } from './capture.js';
 import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
@@ -37,6 +38,10 @@ export interface BrokerCommandOptions extends UpstreamCommandOptions {
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
+
+/** Said with a store: the promise for kill -9 is the gateway's and the broker's together. */
+const OWN_BROKER_FORGETS =
+  '; those of our own broker, and its messages, are in memory and end with it (--upstream: a broker that keeps them)';
 
 const MQTT_PORT_DEFAULT = '1883';
 
@@ -60,16 +65,21 @@ async function serve(options: BrokerCommandOptions, closers: Closers): Promise<v
   const sn = portOf('--sn', options.sn);
   const metricsPort = options.metrics === undefined ? undefined : portOf('--metrics', options.metrics);
   checkBroadcast(options.broadcast);
-  const log = options.verbose === true ? logToStderr : undefined;
-  const random = new Xoshiro128(randomBytes(4).readUInt32LE());
-  const around = { random, ...(log && { log }) };
+  const clientId = gatewayConfig(config.gateway).connectionlessClientId;
+  const watch = watchBroker({ clientId, nodes: reach?.urls.length ?? 1, clock: monotonicNow, say: printError });
+  const log: Log = (...what) => {
+    if (options.verbose === true) logToStderr(...what);
+    watch(...what);
+  };
+  const around = { random: new Xoshiro128(randomBytes(4).readUInt32LE()), log };
 
   // What can fail comes before what listens; the end goes the other way round.
-  const store = options.store === undefined ? undefined : await openDiskStore(options.store, { log: log ?? warnOnly });
+  const storeLog = options.verbose === true ? logToStderr : warnOnly;
+  const store = options.store === undefined ? undefined : await openDiskStore(options.store, { log: storeLog });
   closers.add(() => store?.close());
   const capture = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
   closers.add(() => capture?.close());
-  const aggregateAs = options.aggregate === true ? gatewayConfig(config.gateway).connectionlessClientId : undefined;
+  const aggregateAs = options.aggregate === true ? clientId : undefined;
   const behind =
     reach === undefined
       ? await ownBroker(host, mqtt, around)
@@ -83,7 +93,7 @@ async function serve(options: BrokerCommandOptions, closers: Closers): Promise<v
     upstream: behind.upstream,
     ...(store && { store }),
     clock: monotonicNow,
-    ...(log && { log }),
+    log,
     ...(capture && { tap: tapInto(capture, () => udp.address) }),
   });
   closers.add(() => udp.close());
@@ -103,10 +113,10 @@ function tapInto(capture: CaptureFile, local: () => string): Tap {
       : capture.add(local(), address, bytes, epochMicros);
 }
 
-function serveMetrics(host: string, port: number, udp: UdpGateway, behind: Behind, log: Log | undefined) {
+function serveMetrics(host: string, port: number, udp: UdpGateway, behind: Behind, log: Log) {
   const collect = (): string =>
     renderMetrics([...gatewayMetrics(udp.gateway), ...behind.metrics(), ...processMetrics()]);
-  return listenMetrics({ host, port, collect, ...(log && { log }) });
+  return listenMetrics({ host, port, collect, log });
 }
 
 function announce(options: BrokerCommandOptions, behind: Behind, sn: number, metrics: number | undefined): void {
@@ -122,7 +132,7 @@ function announce(options: BrokerCommandOptions, behind: Behind, sn: number, met
     `MQTT-SN 1.2 on ${host}, UDP port ${sn}`,
     brokers && `The broker is ${brokers.join(' or ')}, ${manner}`,
     metrics === undefined ? undefined : `Metrics at http://${formatAddress(host, metrics)}${METRICS_PATH}`,
-    store && `Sessions are kept in ${store}`,
+    store && `The gateway's sessions are kept in ${store}${mqtt === undefined ? '' : OWN_BROKER_FORGETS}`,
     'Ctrl-C stops all of it',
   ];
   print(lines.filter((line) => line !== undefined).join('\n'));

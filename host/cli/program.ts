@@ -62,7 +62,10 @@ function createProgram(): Command {
     .option('--aggregate', 'one MQTT connection for all clients; default: one for each')
     .optionsGroup('What it knows and keeps:')
     .option('--config <file>', 'JSON with predefined topics, permissions, timers and limits, see docs/CLI.md')
-    .option('--store <folder>', 'where sessions outlive the process; made if missing; default: nowhere')
+    .option(
+      '--store <folder>',
+      "where the gateway's sessions outlive the process (our own broker's never do); made if missing; default: nowhere",
+    )
     .optionsGroup('What it says:')
     .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
     .option('--verbose', 'log what happens to stderr')
@@ -79,7 +82,10 @@ function createProgram(): Command {
     .description('run an application against a gateway over UDP')
     .argument('<APP>', 'a file, a module (.wasm), or the name of an example')
     .option('--gateway <host:port>', 'where the MQTT-SN gateway is', '127.0.0.1:1884')
-    .option('--broadcast <ip:port>', 'where ADVERTISE and GWINFO are heard, and SEARCHGW goes; default: nowhere')
+    .option(
+      '--broadcast <ip:port>',
+      'address where ADVERTISE and GWINFO are heard, and SEARCHGW goes; default: nowhere',
+    )
     .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
     .option('--for <seconds>', 'stop after so long; default: run until Ctrl-C')
     .option('--verbose', 'a line on stderr for every datagram')

@@ -33,16 +33,65 @@ export function explainSchemaError(errors: readonly ErrorObject[], root: string)
       return `${place}.${params.tag} must be one of ${tagsOf(error).join(', ')}`;
     case 'propertyNames':
       return `${place} has an entry "${params.propertyName}"; allowed are ${describe(error)}`;
-    case 'anyOf':
-    case 'pattern':
-      return `${place} is ${JSON.stringify(error.data)}; allowed is ${describe(error)}`;
     default:
-      return `${place} ${error.message ?? 'is wrong'}`;
+      return `${place} is ${shown(error.data)}; allowed is ${describe(error)}`;
   }
 }
 
+/** What was found. Lists and objects are not written out: they may be long. */
+function shown(data: unknown): string {
+  if (Array.isArray(data)) return data.length === 0 ? 'an empty list' : 'a list';
+  if (typeof data !== 'object' || data === null) return JSON.stringify(data);
+  return Object.keys(data).length === 0 ? 'an empty object' : 'an object';
+}
+
+/** The keywords of schemas whose values are told in words. */
+interface Described {
+  readonly description?: string;
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+}
+
 function describe(error: ErrorObject): string {
-  return (error.parentSchema as { description?: string } | undefined)?.description ?? JSON.stringify(error.schema);
+  const schema = (error.parentSchema ?? {}) as Described;
+  if (schema.description !== undefined) return schema.description;
+  switch (schema.type) {
+    case 'integer':
+      return `a whole number${range(schema)}`;
+    case 'number':
+      return `a number${range(schema)}`;
+    case 'string':
+      return `a text${amount('of', schema.minLength, schema.maxLength, 'character')}`;
+    case 'array':
+      return `a list${amount('with', schema.minItems, schema.maxItems, 'entry')}`;
+    case 'object':
+      return 'an object: { … }';
+    case 'boolean':
+      return 'true or false';
+    default:
+      return JSON.stringify(error.schema);
+  }
+}
+
+function range({ minimum, exclusiveMinimum, maximum }: Described): string {
+  const from = exclusiveMinimum === undefined ? minimum : exclusiveMinimum;
+  const lower = from === undefined ? '' : ` ${exclusiveMinimum === undefined ? 'from' : 'above'} ${from}`;
+  return `${lower}${maximum === undefined ? '' : ` up to ${maximum}`}`;
+}
+
+/** " of 1 to 23 characters", " with at least 1 entry", "". */
+function amount(preposition: string, least: number | undefined, most: number | undefined, noun: string): string {
+  if (least === undefined && most === undefined) return '';
+  const many = (least ?? 0) === (most ?? least) && least === 1 ? noun : noun.replace(/y$/, 'ie').concat('s');
+  if (most === undefined) return ` ${preposition} at least ${least} ${many}`;
+  if (least === undefined) return ` ${preposition} at most ${most} ${many}`;
+  return ` ${preposition} ${least === most ? least : `${least} to ${most}`} ${many}`;
 }
 
 /** The values a discriminator may have, from the alternatives of the schema it stands in. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDiskStore } from '../../../host/store/disk-store.js';
+import { freePorts } from '../../e2e/brokers.js';
 import { HOST, type Program, thimble, until } from '../../e2e/world.js';
 import { type Family, parseExposition } from '../metrics/exposition.js';
 import { Exit, expectRefusal, temporaryFile, temporaryFolder } from './command.js';
@@ -48,7 +49,7 @@ describe('the announcement', () => {
     await own.line(/^Ctrl-C/);
     expect(await own.stop('SIGTERM')).toBe(Exit.Done);
     expect(own.lines.join('\n')).toMatch(
-      /^MQTT 3.1.1 on 127.0.0.1, TCP port \d+\nMQTT-SN 1.2 on 127.0.0.1, UDP port \d+\nMetrics at http:\/\/127.0.0.1:\d+\/metrics\nSessions are kept in .*\/kept\n/,
+      /^MQTT 3.1.1 on 127.0.0.1, TCP port \d+\nMQTT-SN 1.2 on 127.0.0.1, UDP port \d+\nMetrics at http:\/\/127.0.0.1:\d+\/metrics\nThe gateway's sessions are kept in .*\/kept; those of our own broker, and its messages, are in memory and end with it .*\n/,
     );
     const other = thimble('broker', '--sn', '0', '--upstream', 'mqtt://a:secret@one', '--upstream', 'mqtt://two:1');
     await other.line(/^Ctrl-C/);
@@ -122,6 +123,38 @@ describe.each([[[]], [['--aggregate']]])('another broker %j', (manner: readonly 
   });
 });
 
+describe.each([[[]], [['--aggregate']]])('without --verbose %j', (manner: readonly string[]) => {
+  it('it is said that the broker is out of reach, that it is there again, and that it is lost', async () => {
+    const [port] = await freePorts(1);
+    const quick = temporaryFile('c.json', { gateway: { upstreamRetryMs: 100, upstreamRetryMsMax: 100 } });
+    const url = `mqtt://${HOST}:${port}`;
+    const { program } = await start('--upstream', url, '--config', quick, ...manner);
+    const hears = (words: RegExp) =>
+      until(`it says ${words} (it said ${program.errors})`, () => words.test(program.errors));
+    await hears(/^thimble: the broker is out of reach: nobody listens there \(ECONNREFUSED\); trying again.*\n$/);
+    const behind = await start('--mqtt', String(port));
+    await hears(/\nthimble: the broker is there again\n$/);
+    await behind.program.stop('SIGKILL');
+    await hears(/\nthimble: the broker is lost: it ended the connection \(\S+\); trying again.*\n/);
+    expect(await program.stop('SIGTERM')).toBe(Exit.Done);
+  });
+
+  it('it is said that another gateway has the same client id', async () => {
+    const behind = await start('--mqtt', '0');
+    const url = `mqtt://${HOST}:${behind.announced.mqtt}`;
+    const quick = temporaryFile('c.json', { gateway: { gwId: 9, upstreamRetryMs: 100, upstreamRetryMsMax: 100 } });
+    const [first, second] = [
+      await start('--upstream', url, '--config', quick, ...manner),
+      await start('--upstream', url, '--config', quick, ...manner),
+    ];
+    for (const { program } of [first, second]) {
+      const words = /again and again .* client id "thimble-gateway-9": give each gateway a gwId/;
+      await until(`it says ${words} (it said ${program.errors})`, () => words.test(program.errors));
+    }
+    for (const { program } of [first, second, behind]) expect(await program.stop('SIGTERM')).toBe(Exit.Done);
+  });
+});
+
 describe('the configuration', () => {
   it('may name the other broker, and the command line goes before it', async () => {
     const config = temporaryFile('c.json', { upstream: { urls: ['mqtt://u:secret@one:1'], keepAliveS: 0 } });
@@ -180,6 +213,11 @@ describe('what cannot work together', () => {
     [[...to, 'x'], 'ERR_UPSTREAM_URL', ['"x"', 'mqtt://HOST:PORT']],
     [[...to, 'http://x'], 'ERR_UPSTREAM_URL', ['"http://x"', 'mqtts://']],
     [['broker', '--store', diary], 'ERR_STORE_FOLDER', [diary, 'name a folder']],
+    [
+      ['broker', '--store', '/proc/thimble'],
+      'ERR_STORE_FOLDER',
+      ['/proc/thimble', 'name a folder that can be written'],
+    ],
     [['broker', '--store', join(diary, '..')], 'ERR_STORE_FOREIGN', ['diary.txt', 'an empty folder']],
   ])('refuses thimble %j', expectRefusal);
 

@@ -14,15 +14,19 @@ const withUplink = (up: object): unknown => ({ ...GOOD, radio: { up } });
 describe('a scenario file', () => {
   const rows: readonly (readonly [problem: string, scenario: unknown, mentions: readonly string[]])[] = [
     ['is not JSON', '{"name":', ['not JSON']],
-    ['is not an object', [], ['the scenario', 'must be object']],
+    ['is not an object', [], ['the scenario is an empty list; allowed is an object']],
     ['lacks a name', without('name'), ['lacks "name"']],
     ['lacks devices', without('devices'), ['lacks "devices"']],
     ['has no devices', { ...GOOD, devices: [] }, ['devices', '1']],
     ['has an option of its own', { ...GOOD, duration: 10 }, ['"duration"', 'allowed are', 'durationS']],
     ['has a name with blanks', { ...GOOD, name: 'a fleet' }, ['name is "a fleet"', '1 to 64 letters']],
-    ['has a text for a number', { ...GOOD, seed: '1' }, ['seed must be integer']],
-    ['lasts no time', { ...GOOD, durationS: 0 }, ['durationS must be > 0']],
-    ['has half a device', withGroup({ count: 0.5 }), ['devices[1].count must be integer']],
+    [
+      'has a text for a number',
+      { ...GOOD, seed: '1' },
+      ['seed is "1"; allowed is a whole number from 0 up to 4294967295'],
+    ],
+    ['lasts no time', { ...GOOD, durationS: 0 }, ['durationS is 0; allowed is a number above 0']],
+    ['has half a device', withGroup({ count: 0.5 }), ['devices[1].count is 0.5; allowed is a whole number from 1']],
     ['has too many devices', withGroup({ count: 131_072 }), ['devices: 131073 in all', 'at most 131072']],
     ['has a device with an option of its own', withGroup({ apps: 'x' }), ['devices[1]', '"apps"', 'allowed are class']],
     [
@@ -34,7 +38,7 @@ describe('a scenario file', () => {
     [
       'loses more than all',
       withUplink({ loss: { model: 'bernoulli', lossPercent: 101 } }),
-      ['radio.up.loss.lossPercent', '<= 100'],
+      ['radio.up.loss.lossPercent', 'from 0 up to 100'],
     ],
     [
       'has the shortest delay above the longest',
@@ -77,7 +81,11 @@ describe('a scenario file', () => {
       { ...GOOD, gateways: [{ gwId: 4 }, { gwId: 4 }] },
       ['gateways[1].gwId is 4', 'another gateway'],
     ],
-    ['has a gateway with too large an id', { ...GOOD, gateways: [{ gwId: 256 }] }, ['gateways[0].gwId', '<= 255']],
+    [
+      'has a gateway with too large an id',
+      { ...GOOD, gateways: [{ gwId: 256 }] },
+      ['gateways[0].gwId', 'from 0 up to 255'],
+    ],
     [
       'has outages whose shorter time comes last',
       { ...GOOD, gateways: [{ gwId: 1, outages: { everyS: [9, 8], forS: [1, 2] } }] },
