@@ -63,8 +63,19 @@ export class Server {
   /** Runs and listens. */
   async start(): Promise<this> {
     this.program = new Program(findTool(this.tool)!, ['-c', this.configFile]);
-    for (const port of this.ports) await untilSo(`${this.tool} at port ${port}`, () => isListening(port));
+    const ended = this.program.exit().then((code) => {
+      const { lines, errors } = this.program;
+      throw new Error(`${this.tool} ended with ${code} before it listened: ${[...lines, errors].join('\n')}`);
+    });
+    await Promise.race([ended, this.untilListening()]);
+    ended.catch(() => {}); // later ends are the test's own
     return this;
+  }
+
+  private async untilListening(): Promise<void> {
+    for (const port of this.ports) {
+      await untilSo(`${this.tool} at port ${port}`, async () => this.program.isOver || (await isListening(port)));
+    }
   }
 
   /** Dead, without a chance to say so. */

@@ -137,7 +137,7 @@ export class Application {
 
   stop(): void {
     this.isStopped = true;
-    this.owner.close();
+    this.owner?.close(); // there is none where it never connected
   }
 
   private connect(): Promise<void> {

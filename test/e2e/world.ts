@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { EventKind, type PacketType } from '../../assembly/protocol/index.js';
+import { Closers } from '../../host/cli/closers.js';
 import type { DeviceEvent } from '../../host/device/abi.js';
 import { type Device, DeviceModule } from '../../host/device/device.js';
 import { startUdpDevice, type UdpDevice } from '../../host/net/udp-device.js';
@@ -33,15 +34,14 @@ export async function until<T>(what: string, probe: () => T | undefined | false)
   }
 }
 
-const cleanups: (() => unknown)[] = [];
+/** Each is done, whatever becomes of the others: a program that was left would run for ever. */
+const cleanups = new Closers();
 
-afterAll(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await clean();
-});
+afterAll(() => cleanups.close());
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'thimble-e2e-'));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.add(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -49,6 +49,8 @@ export function temporaryFolder(): string {
 export class Program {
   readonly lines: string[] = [];
   errors = '';
+  /** It has ended. */
+  isOver = false;
   private readonly child: ChildProcess;
   private readonly ended: Promise<number | null>;
   private rest = '';
@@ -62,8 +64,11 @@ export class Program {
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text;
     });
-    this.ended = once(this.child, 'close').then(([code]) => code as number | null);
-    cleanups.push(() => this.stop('SIGKILL'));
+    this.ended = once(this.child, 'close').then(([code]) => {
+      this.isOver = true;
+      return code as number | null;
+    });
+    cleanups.add(async () => void (await this.stop('SIGKILL')));
   }
 
   /** The first line that looks so. */
@@ -163,7 +168,7 @@ export class Modem {
         modem.packets.push({ direction, packet, octets });
       },
     });
-    cleanups.push(() => modem.device.close());
+    cleanups.add(() => modem.device.close());
     modem.identify(clientId);
     return modem;
   }
