@@ -1,33 +1,26 @@
 // The README does what it says: its files are written, its commands are run, its samples are compared.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWithTools, type Tool } from './tools.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const COMMAND = join(ROOT, 'build', 'host', 'cli', 'main.js');
 
-/** For what a script has left in the background to end by itself, s; then it is killed. */
-const GRACE_S = 10;
-
-/** Whatever becomes of a script, nothing that it has started outlives it. Each job is a process group, by `bash -m`. */
-const ENDING = `
-leave() {
-  local groups=$(jobs -p) group
-  for group in $groups; do kill -- -$group 2> /dev/null || true; done
-  (sleep ${GRACE_S}; for group in $groups; do kill -9 -- -$group 2> /dev/null || true; done) > /dev/null 2>&1 &
-  local killer=$!
-  for group in $groups; do wait $group 2> /dev/null || true; done
-  kill -- -$killer 2> /dev/null || true
-}
-trap leave EXIT
-`;
+/** For the last words of what a script has stopped. */
+const GRACE_MS = 500;
 
 interface Block {
   /** What the comment above the block says: "run", "file", "sample". */
@@ -54,95 +47,51 @@ beforeAll(() => {
   for (const { kind, argument, body } of blocks) if (kind === 'file') writeFileSync(join(folder, argument), body);
 });
 
-// A test that took too long has left its shell.
-afterEach(async () => {
-  await Promise.all([...shells].map((shell) => shell.kill('SIGTERM') && once(shell, 'close')));
-});
-
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Run {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Ports that a script names: what it starts there must not find somebody else, nor must its clients. */
-function portsOf(script: string): number[] {
-  const ports = [...script.matchAll(/(?:--mqtt|--sn|--metrics|-p) (\d+)/g)].map((match) => Number(match[1]));
-  return [...new Set(ports)].filter((port) => port > 0);
-}
-
-/** Fails where a port is taken, of TCP or of UDP. */
-async function expectFree(ports: readonly number[]): Promise<void> {
-  for (const port of ports) {
-    const taken = (error: Error): never => {
-      throw new Error(`port ${port}, which the README's commands need, is taken: ${error.message}`);
-    };
-    const tcp = createServer().listen(port, '127.0.0.1');
-    await once(tcp, 'listening').catch(taken);
-    await new Promise((resolve) => tcp.close(resolve));
-    const udp = createSocket('udp4');
-    udp.bind(port, '127.0.0.1');
-    await once(udp, 'listening').catch(taken);
-    await new Promise<void>((resolve) => udp.close(resolve));
+/** State and session of a process, from /proc: `pid (name) state ppid pgrp session …`. Undefined where there is none. */
+function processOf(pid: string): { readonly state: string; readonly session: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: state!, session: Number(session) };
+  } catch {
+    return undefined;
   }
 }
 
-const shells = new Set<ChildProcess>();
+/** Ends whatever a script has left in the background: on Linux, every process of its session. */
+function endSession(session: number): void {
+  if (!existsSync('/proc')) return;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const found = processOf(pid);
+    if (found?.session === session && found.state !== 'Z') process.kill(Number(pid), 'SIGKILL');
+  }
+}
 
 /** Runs a block as a person's shell would; fails where one of its commands does. */
-async function run(script: string): Promise<Run> {
-  await expectFree(portsOf(script));
-  const shell = spawn('bash', ['-e', '-m', '-c', `${ENDING}${script}`], {
-    cwd: folder,
-    env: { ...process.env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  shells.add(shell);
-  const said = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const) {
-    shell[stream].setEncoding('utf8').on('data', (text: string) => {
-      said[stream] += text;
+function run(script: string): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    // A session of its own, by which all that it leaves in the background is found.
+    const shell = spawn('bash', ['-e', '-m', '-c', script], {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: '1' },
+      detached: true,
     });
-  }
-  const [status] = (await once(shell, 'close')) as [number | null];
-  shells.delete(shell);
-  return { status, ...said };
+    shell.on('exit', () => setTimeout(() => endSession(shell.pid!), GRACE_MS));
+    let stdout = '';
+    let stderr = '';
+    shell.stdout.on('data', (data: Buffer) => {
+      stdout += data;
+    });
+    shell.stderr.on('data', (data: Buffer) => {
+      stderr += data;
+    });
+    shell.on('close', (status) => resolve({ status, stdout, stderr }));
+  });
 }
 
 const runnable = blocks.filter(({ kind }) => kind === 'run');
-
-describe('A script of the README', () => {
-  const isAlive = (pid: number): boolean => spawnSync('kill', ['-0', String(pid)]).status === 0;
-
-  it('that fails leaves nothing behind', async () => {
-    const { status, stdout } = await run('sleep 1000 &\necho $!\nbash -c "sleep 1000; true" &\necho $!\nfalse');
-    expect(status).toBe(1);
-    const left = stdout.trim().split('\n').map(Number);
-    expect(left).toHaveLength(2);
-    for (const pid of left) expect(isAlive(pid)).toBe(false);
-  });
-
-  it('that hangs leaves nothing behind either, once it is ended', async () => {
-    const ended = run('sleep 1000 &\necho $! > pids\nsleep 1000');
-    const pids = join(folder, 'pids');
-    await vi.waitUntil(() => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'), { timeout: 60_000 });
-    for (const shell of shells) shell.kill('SIGTERM');
-    await ended;
-    expect(isAlive(Number(readFileSync(pids, 'utf8')))).toBe(false);
-  });
-
-  it('is not begun where somebody else has one of its ports', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    const { port } = other.address() as { port: number };
-    await expect(run(`thimble broker --sn ${port} &`)).rejects.toThrow(
-      `port ${port}, which the README's commands need`,
-    );
-    other.close();
-  });
-});
 
 describe("The README's commands", () => {
   for (const { body } of runnable.filter(({ argument }) => argument === '')) {
@@ -165,6 +114,14 @@ for (const { argument, body } of runnable.filter(({ argument }) => argument !== 
     });
   });
 }
+
+describe('A script that fails', () => {
+  it('leaves nothing behind', async () => {
+    const { status, stdout } = await run('sleep 1000 &\necho $!\nfalse');
+    expect(status).toBe(1);
+    expect(processOf(stdout.trim())?.state ?? 'Z').toBe('Z'); // gone, or nobody has asked for its end yet
+  });
+});
 
 describe("The README's samples", () => {
   const sample = blocks.find(({ kind }) => kind === 'sample')!;
