@@ -154,10 +154,15 @@ const COUNTERS: readonly MetricRow<keyof Counters>[] = [
     type: 'counter',
     of: { connectsRefused: {} },
   },
-  { name: 'disconnects_total', help: 'Clients that said DISCONNECT.', type: 'counter', of: { disconnects: {} } },
+  {
+    name: 'disconnects_total',
+    help: 'Clients that said DISCONNECT, and those that a stopping gateway said it to.',
+    type: 'counter',
+    of: { disconnects: {} },
+  },
   {
     name: 'clients_lost_total',
-    help: 'Clients that fell silent, so that their will was published.',
+    help: 'Clients taken for gone, so that their will was published: silent, out of reach without a keep-alive, or their address taken.',
     type: 'counter',
     of: { clientsLost: {} },
   },
