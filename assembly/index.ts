@@ -3,8 +3,8 @@
 import * as client from './client/application';
 
 export { text } from './client/application';
-export { NEVER_MS } from './client/exchange';
 export { Event, NO_TOPIC } from './client/state';
 export { ErrorCode } from './protocol/error-code';
 export { EventKind } from './protocol/event-kind';
+export { NEVER_MS } from './protocol/image';
 export { client };

@@ -1,10 +1,12 @@
 // Which gateway: those that are heard of, the search for one (6.1), and another where one is lost (6.13).
 
 import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, N_ADV, T_GWINFO_MS, T_SEARCHGW_MS } from '../memory/limits';
+import { sumOf } from '../memory/sum';
 import { ErrorCode } from '../protocol/error-code';
+import { NEVER_MS } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { pauseMs, startConnect } from './connection';
-import { alarm, begin, isDue, NEVER_MS, settle } from './exchange';
+import { alarm, begin, isDue, settle } from './exchange';
 import {
   ADDRESS_BYTES,
   addressOf,
@@ -24,7 +26,6 @@ import {
   received,
   sending,
 } from './state';
-import { sumOf } from './sum';
 import { isSame } from './topics';
 import { transmit } from './transmit';
 

@@ -4,9 +4,6 @@ import { N_RETRY, T_RETRY_MS, T_WAIT_MS } from '../memory/limits';
 import { Counter } from '../protocol/image';
 import { client, count, Exchange, Owed } from './state';
 
-/** What `poll` returns when nothing is due, ever. */
-export const NEVER_MS: i32 = i32.MAX_VALUE;
-
 /** True at and after `at`, on a clock of 32 bits that wraps. */
 export function isDue(at: i32): bool {
   return client.now - at >= 0;

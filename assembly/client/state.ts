@@ -2,6 +2,7 @@
 // another in this order; each begins at a multiple of 8.
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
+import { clearRegion, countIn, isWhole, sealRegion } from '../memory/image';
 import {
   ADDRESS_BYTES_MAX,
   APP_BYTES,
@@ -18,17 +19,7 @@ import {
   WILL_MESSAGE_BYTES_MAX,
 } from '../memory/limits';
 import { CLIENT_ID_MAX } from '../protocol/flags';
-import {
-  Counter,
-  IMAGE_BYTES_AT,
-  IMAGE_COUNTERS_AT,
-  IMAGE_LAYOUT,
-  IMAGE_LAYOUT_AT,
-  IMAGE_MAGIC,
-  IMAGE_MAGIC_AT,
-  IMAGE_SEAL_AT,
-} from '../protocol/image';
-import { sumOf } from './sum';
+import { Counter, IMAGE_COUNTERS_AT } from '../protocol/image';
 
 /** What stands between the client and its gateway; named by what is owed. */
 export const enum Link {
@@ -342,16 +333,12 @@ export function eventAt(index: i32): Event {
 }
 
 export function count(counter: Counter): void {
-  const at = IMAGE_AT + IMAGE_COUNTERS_AT + ((<usize>counter) << 2);
-  store<u32>(at, load<u32>(at) + 1);
+  countIn(IMAGE_AT, counter);
 }
 
 /** Power-on: everything zero, then the header and what the seed decides. */
 export function resetState(now: i32, seed: i32): void {
-  memory.fill(IMAGE_AT, 0, IMAGE_BYTES);
-  store<u32>(IMAGE_AT, IMAGE_MAGIC, IMAGE_MAGIC_AT);
-  store<u32>(IMAGE_AT, IMAGE_LAYOUT, IMAGE_LAYOUT_AT);
-  store<u32>(IMAGE_AT, <u32>IMAGE_BYTES, IMAGE_BYTES_AT);
+  clearRegion(IMAGE_AT, IMAGE_BYTES);
   client.now = now;
   client.random = <u32>seed * 0x9e3779b1 + 0x85ebca6b;
   client.lastMsgId = <u16>random();
@@ -362,22 +349,14 @@ export function setTime(now: i32): void {
   client.now = now + client.ahead;
 }
 
-/** Writes the sum over the region into its header. */
+/** So that `isOurs` can tell it from what is not whole. */
 export function sealImage(): void {
-  store<u32>(IMAGE_AT, 0, IMAGE_SEAL_AT);
-  store<u32>(IMAGE_AT, sumOf(IMAGE_AT, IMAGE_BYTES), IMAGE_SEAL_AT);
+  sealRegion(IMAGE_AT, IMAGE_BYTES);
 }
 
 /** True where the region holds a whole state that this build understands, as it was sealed. */
 export function isOurs(): bool {
-  const seal = load<u32>(IMAGE_AT, IMAGE_SEAL_AT);
-  sealImage();
-  return (
-    load<u32>(IMAGE_AT, IMAGE_MAGIC_AT) === IMAGE_MAGIC &&
-    load<u32>(IMAGE_AT, IMAGE_LAYOUT_AT) === IMAGE_LAYOUT &&
-    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES &&
-    load<u32>(IMAGE_AT, IMAGE_SEAL_AT) === seal
-  );
+  return isWhole(IMAGE_AT, IMAGE_BYTES);
 }
 
 /**

@@ -7,23 +7,13 @@
 // │ header │ counters    │ gateway's address │ peer │ packet, cursor, buffers │
 // └────────┴─────────────┴───────────────────┴──────┴─────────────────────────┘
 import { send } from '../board';
-import { sumOf } from '../client/sum';
 import { decode } from '../codec/decode';
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
+import { clearRegion, countIn, isWhole, sealRegion } from '../memory/image';
 import { ADDRESS_BYTES_MAX, ENVELOPE_BYTES, RX_BYTES, TX_BYTES } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
-import {
-  ABI_VERSION,
-  Counter,
-  IMAGE_BYTES_AT,
-  IMAGE_COUNTERS_AT,
-  IMAGE_LAYOUT,
-  IMAGE_LAYOUT_AT,
-  IMAGE_MAGIC,
-  IMAGE_MAGIC_AT,
-  IMAGE_SEAL_AT,
-} from '../protocol/image';
+import { ABI_VERSION, Counter, IMAGE_COUNTERS_AT, NEVER_MS } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 
 // Where static data end: the compiler knows, and the link step says it the way runtimes want it.
@@ -31,7 +21,6 @@ export { __data_end, __heap_base };
 
 /** The bits of Ctrl that hold the radius. */
 const CTRL_RADIUS: i32 = 3;
-const NEVER_MS: i32 = i32.MAX_VALUE;
 
 const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
 const GATEWAY: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
@@ -77,10 +66,7 @@ export function peerBytes(): i32 {
 }
 
 export function start(_now: i32, _seed: i32): i32 {
-  memory.fill(IMAGE_AT, 0, IMAGE_BYTES);
-  store<u32>(IMAGE_AT, IMAGE_MAGIC, IMAGE_MAGIC_AT);
-  store<u32>(IMAGE_AT, IMAGE_LAYOUT, IMAGE_LAYOUT_AT);
-  store<u32>(IMAGE_AT, <u32>IMAGE_BYTES, IMAGE_BYTES_AT);
+  clearRegion(IMAGE_AT, IMAGE_BYTES);
   return 0;
 }
 
@@ -145,8 +131,7 @@ function pass(at: usize, bytes: i32): i32 {
 }
 
 function count(counter: Counter): void {
-  const at = IMAGE_AT + IMAGE_COUNTERS_AT + ((<usize>counter) << 2);
-  store<u32>(at, load<u32>(at) + 1);
+  countIn(IMAGE_AT, counter);
 }
 
 /** Nothing is ever due. */
@@ -155,20 +140,12 @@ export function poll(_now: i32): i32 {
 }
 
 export function seal(): i32 {
-  store<u32>(IMAGE_AT, 0, IMAGE_SEAL_AT);
-  store<u32>(IMAGE_AT, sumOf(IMAGE_AT, IMAGE_BYTES), IMAGE_SEAL_AT);
+  sealRegion(IMAGE_AT, IMAGE_BYTES);
   return 0;
 }
 
 export function resume(now: i32): i32 {
-  const sum = load<u32>(IMAGE_AT, IMAGE_SEAL_AT);
-  seal();
-  if (
-    load<u32>(IMAGE_AT, IMAGE_SEAL_AT) === sum &&
-    load<u32>(IMAGE_AT, IMAGE_MAGIC_AT) === IMAGE_MAGIC &&
-    load<u32>(IMAGE_AT, IMAGE_BYTES_AT) === <u32>IMAGE_BYTES
-  )
-    return 0;
+  if (isWhole(IMAGE_AT, IMAGE_BYTES)) return 0;
   start(now, 0);
   return ErrorCode.BadImage;
 }

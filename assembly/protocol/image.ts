@@ -21,6 +21,9 @@ export const IMAGE_COUNTERS_AT = 16;
 /** The version of the module's contract: imports, exports and their meaning. */
 export const ABI_VERSION = 2;
 
+/** What `poll` returns when nothing is due, ever: 2^31 - 1. */
+export const NEVER_MS = 0x7fffffff;
+
 /** What a device counts, from power-on, wrapping at 2^32. */
 export const enum Counter {
   DatagramsIn = 0,

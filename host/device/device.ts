@@ -11,13 +11,11 @@ import {
   IMAGE_LAYOUT_AT,
   IMAGE_MAGIC,
   IMAGE_MAGIC_AT,
+  NEVER_MS,
 } from '../../assembly/protocol/index.js';
 import type { Millis } from '../ports.js';
 import { type Board, CONTRACT_FUNCTIONS, type ModuleExports, readEvent } from './abi.js';
 import { DeviceError } from './error.js';
-
-/** What `poll` returns for "never" (assembly/client/client.ts). */
-const NEVER_MS = 0x7fffffff;
 
 /** The address of a board that knows none. */
 const NOWHERE = new Uint8Array();

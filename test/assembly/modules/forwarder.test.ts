@@ -1,7 +1,7 @@
 // A forwarder between nodes and a gateway: envelopes one way, what they hold the other.
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Counter, ErrorCode, PacketType } from '../../../assembly/protocol/index.js';
+import { Counter, ErrorCode, IMAGE_LAYOUT, IMAGE_LAYOUT_AT, PacketType } from '../../../assembly/protocol/index.js';
 import { type Device, DeviceModule } from '../../../host/device/device.js';
 import { encode, type Packet } from '../../../host/wire/index.js';
 import {
@@ -106,6 +106,16 @@ describe('a forwarder', () => {
       damaged[at]! ^= 4;
       expect(() => forwarder.restore(damaged, 0)).toThrow(expect.objectContaining({ code: 'ERR_IMAGE' }));
     }
+  });
+
+  it('refuses a region of another layout, however well it is sealed', () => {
+    // A raw swap keeps what is written to the region; the seal is then as good as any.
+    const image = forwarder.save();
+    new DataView(image.buffer).setUint32(IMAGE_LAYOUT_AT, IMAGE_LAYOUT + 1, true);
+    module.bringIn(forwarder);
+    module.region.set(image);
+    forwarder.call('seal');
+    expect(forwarder.call('resume', 0)).toBe(ErrorCode.BadImage);
   });
 
   it('lets a client that knows nothing of it publish through it', () => {
