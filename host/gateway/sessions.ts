@@ -89,7 +89,6 @@ export class Sessions implements SessionEvents {
     session.keepAliveMs = request.keepAliveMs;
     // CleanSession=0 and Will=0: the will stays as it was (6.3).
     if (request.will !== 'keep' && !sameWill(session.will, request.will)) session.will = request.will;
-    if (request.clean) this.core.store?.delete(keyOf(request.clientId));
     // A copy of the CONNECT from before the sleep may have been made by the network: see `Sleep.onPing`.
     if (!this.mayBeCopy(session, request, now)) session.sleepMs = 0;
     session.connectedBy = {

@@ -1,9 +1,9 @@
 // The page that Prometheus reads, on a port of its own. Whoever asks slowly, or not at all, is cut off, and nobody keeps
 // the process from ending.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { METRICS_CONTENT_TYPE } from '../metrics/text.js';
 import type { Log } from '../ports.js';
-import { TcpListenError } from './listen-error.js';
+import { listening } from './listen-error.js';
 
 export interface MetricsOptions {
   /** Address to listen at. */
@@ -62,17 +62,6 @@ export async function listenMetrics(options: MetricsOptions): Promise<MetricsLis
     return closed;
   };
   return { host, port: typeof address === 'object' && address !== null ? address.port : port, close };
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => reject(new TcpListenError(host, port, error));
-    server.once('error', fail);
-    server.listen({ host, port }, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
 }
 
 /** One answer a connection: a scrape is rare, and a body that nobody asked for is not waited for. */

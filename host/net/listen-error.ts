@@ -1,4 +1,5 @@
 // Addresses that cannot be listened at: one form of message for TCP and UDP.
+import type { Server } from 'node:net';
 
 /** Why, and what to do. `cause`: Node's error. */
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
@@ -28,6 +29,18 @@ export class TcpListenError extends Error {
   constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
     super(text(host, `TCP port ${port}`, cause), { cause });
   }
+}
+
+/** Resolves once the server listens; rejects with TcpListenError. */
+export function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => reject(new TcpListenError(host, port, error));
+    server.once('error', fail);
+    server.listen({ host, port }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
 }
 
 /** No UDP socket there; `cause` is Node's error. */

@@ -1,11 +1,11 @@
 // The broker on TCP sockets: joins each socket to a PacketStream, and real time to the broker's deadlines. A socket that
 // fails takes its own connection with it and nothing else.
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Broker } from '../broker/broker.js';
 import { PACKET_BYTES_MAX_DEFAULT, PacketStream } from '../broker/stream.js';
 import type { Log, Millis } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
-import { TcpListenError } from './listen-error.js';
+import { listening } from './listen-error.js';
 
 export interface TcpOptions {
   /** Address to listen at. */
@@ -63,7 +63,7 @@ export async function listenTcp(broker: Broker, options: TcpOptions): Promise<Tc
     socket.once('close', () => sockets.delete(served));
   });
   server.maxConnections = limits.connectionsMax;
-  await listening(server, options);
+  await listening(server, options.host, options.port);
   server.on('error', (error: NodeJS.ErrnoException) => log('error', 'tcp-listener', { code: error.code }));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
@@ -73,17 +73,6 @@ export async function listenTcp(broker: Broker, options: TcpOptions): Promise<Tc
     return closed.finally(() => timer.stop());
   };
   return { host: options.host, port, close };
-}
-
-function listening(server: Server, { host, port }: TcpOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => reject(new TcpListenError(host, port, error));
-    server.once('error', fail);
-    server.listen({ host, port }, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
 }
 
 /** Calls a broker, or another core, when something is due. For any adapter: `wake` after each call that may have set a deadline. */

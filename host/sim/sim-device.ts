@@ -131,10 +131,11 @@ export class SimDevice {
   private receive(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
     if (!this.isOn) return;
     this.now = now;
-    if (this.gateway === '' && from.length > 0) this.learnAddress(keyOf(from));
+    const sender = keyOf(from);
+    if (this.gateway === '' && from.length > 0) this.learnAddress(sender);
     // What another gateway than its own says to it, the device ignores.
-    const sniffer = this.sniffers.get(keyOf(from));
-    const packet = keyOf(from) === this.gateway ? sniffer?.down(datagram) : undefined;
+    const sniffer = this.sniffers.get(sender);
+    const packet = sender === this.gateway ? sniffer?.down(datagram) : undefined;
     if (packet !== undefined) {
       this.noteSilence(now);
       this.noteAcknowledgement(packet, now);
@@ -191,11 +192,12 @@ export class SimDevice {
   }
 
   private noteSending(datagram: Uint8Array, to: Uint8Array, now: Millis): void {
-    const sniffer = this.snifferOf(keyOf(to));
+    const gateway = keyOf(to);
+    const sniffer = this.snifferOf(gateway);
     const packet = sniffer.up(datagram);
     if (packet?.type === PacketType.Connect) {
-      if (this.gateway !== keyOf(to) && this.sniffers.size > 1) this.moves++;
-      this.gateway = keyOf(to);
+      if (this.gateway !== gateway && this.sniffers.size > 1) this.moves++;
+      this.gateway = gateway;
     }
     if (packet?.type !== PacketType.Publish || packet.dup) return;
     const topic = sniffer.nameOf(packet.topic);

@@ -52,7 +52,6 @@ export class SimGateway {
   private readonly outages: Random;
   /** Of the incarnations that are over. */
   private pastRetransmissions = 0;
-  private incarnations = 0;
 
   constructor(
     readonly options: SimGatewayOptions,
@@ -66,10 +65,6 @@ export class SimGateway {
       poll: (now: Millis) => this.current?.poll(now),
     };
     this.alarm = new Alarm(polled, ports.scheduler, ports.acted);
-  }
-
-  get isUp(): boolean {
-    return this.current !== undefined;
   }
 
   get crashes(): number {
@@ -87,10 +82,9 @@ export class SimGateway {
       link: this.ports.link,
       // Sessions are only counted where a crash may cut them.
       upstream: outages === undefined ? this.ports.upstream : this.cable,
-      random: new Xoshiro128(this.incarnations === 0 ? seed : mix32(seed, this.incarnations)),
+      random: new Xoshiro128(this.uptimes.length === 0 ? seed : mix32(seed, this.uptimes.length)),
       ...(this.store && { store: this.store }),
     });
-    this.incarnations++;
     this.current = gateway;
     this.uptimes.push({ fromMs: now, toMs: Number.POSITIVE_INFINITY });
     gateway.start(now);
