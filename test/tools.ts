@@ -1,34 +1,20 @@
 // Programs and data from outside that some tests need. Where they are missing, a person's run goes on without those tests
 // and says how to get them; a CI run fails, so that nothing is skipped unseen.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
+import { readPackages } from '../host/firmware/doctor/packages.js';
 
-/** Programs, and the Debian packages that hold them. */
-const PACKAGE_OF = {
-  curl: 'curl',
-  mosquitto: 'mosquitto',
-  mosquitto_pub: 'mosquitto-clients',
-  mosquitto_sub: 'mosquitto-clients',
-  'nats-server': 'nats-server',
-  openssl: 'openssl',
-  script: 'bsdutils',
-  tshark: 'tshark',
-} as const;
-
-export type Tool = keyof typeof PACKAGE_OF;
+/** A program that a package of debian-packages.txt holds. */
+export type Tool = string;
 
 /** Where Debian puts servers; not in everybody's PATH. */
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
 
 /** The names in debian-packages.txt. */
 export function debianPackages(): string[] {
-  const text = readFileSync(new URL('../debian-packages.txt', import.meta.url), 'utf8');
-  return text
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim())
-    .filter((line) => line !== '');
+  return readPackages().map(({ name }) => name);
 }
 
 /** The program's path, or undefined where it is not installed. */
@@ -42,13 +28,14 @@ export function findTool(tool: Tool): string | undefined {
  * elsewhere, with the command that installs what is missing.
  */
 export function describeWithTools(tools: readonly Tool[], title: string, tests: () => void): void {
+  const packages = new Map(tools.map((tool) => [tool, packageOf(tool)])); // a name that no package has is a mistake
   const missing = tools.filter((tool) => findTool(tool) === undefined);
   if (missing.length === 0) {
     describe(title, tests);
     return;
   }
-  const packages = [...new Set(missing.map(packageOf))];
-  const reason = `${missing.join(' and ')} missing: apt-get install ${packages.join(' ')}`;
+  const wanted = new Set(missing.map((tool) => packages.get(tool)));
+  const reason = `${missing.join(' and ')} missing: apt-get install ${[...wanted].join(' ')}`;
   if (process.env.CI !== undefined) {
     it(title, () => {
       throw new Error(reason);
@@ -60,9 +47,9 @@ export function describeWithTools(tools: readonly Tool[], title: string, tests: 
 }
 
 function packageOf(tool: Tool): string {
-  const name = PACKAGE_OF[tool];
-  if (!debianPackages().includes(name)) throw new Error(`debian-packages.txt lacks ${name}, which holds ${tool}`);
-  return name;
+  const found = readPackages().find(({ programs }) => programs.includes(tool));
+  if (found === undefined) throw new Error(`debian-packages.txt names no package that holds ${tool}`);
+  return found.name;
 }
 
 /** Why tests that need a file are skipped. `what`: what the file is. */
