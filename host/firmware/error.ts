@@ -12,7 +12,15 @@ export type FirmwareErrorCode =
   /** The module breaks the device's rules; the message lists them. */
   | 'ERR_MODULE_RULES'
   /** A limit (`--use`) that does not exist, or is not a number. */
-  | 'ERR_LIMIT';
+  | 'ERR_LIMIT'
+  /** A board's compiler or another of its tools is missing, or is no such tool. */
+  | 'ERR_TOOLCHAIN'
+  /** The board's compiler or linker refused the firmware; the message holds what it said. */
+  | 'ERR_NATIVE_BUILD'
+  /** The firmware may need more stack than the board keeps, or nobody can tell how much. */
+  | 'ERR_STACK'
+  /** The board has no emulator, or it did not start, or ended by itself. */
+  | 'ERR_EMULATOR';
 
 export class FirmwareError extends Error {
   override readonly name = 'FirmwareError';
