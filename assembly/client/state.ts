@@ -2,7 +2,7 @@
 // another in this order; each begins at a multiple of 8.
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
-import { clearRegion, countIn, isWhole, sealRegion } from '../memory/image';
+import { clearRegion, countIn, IMAGE_GAP, isWhole, sealRegion } from '../memory/image';
 import {
   ADDRESS_BYTES_MAX,
   APP_BYTES,
@@ -272,7 +272,7 @@ export const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
 if (IMAGE_BYTES > IMAGE_BYTES_MAX)
   ERROR('THIMBLE_TOPICS_MAX and others: together they make a state of more than 65536 octets');
 /** Where it begins. */
-export const IMAGE_AT: usize = memory.data(<i32>IMAGE_BYTES, 8);
+export const IMAGE_AT: usize = memory.data(<i32>(IMAGE_BYTES + 2 * IMAGE_GAP), 8) + IMAGE_GAP;
 
 export const CLIENT_ID_AT: usize = IMAGE_AT + CLIENT_ID;
 export const WILL_MESSAGE_AT: usize = IMAGE_AT + WILL_MESSAGE;

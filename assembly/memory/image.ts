@@ -11,6 +11,13 @@ import {
 } from '../protocol/image';
 import { sumOf } from './sum';
 
+/**
+ * Octets left free on both sides of a state region: none in a module that ships. With some, the state moves by another
+ * distance than the constants before it, and those behind it by a third; so whoever compares both builds knows of
+ * every address what it belongs to (host/firmware/native/relocate.ts).
+ */
+export const IMAGE_GAP: usize = isDefined(THIMBLE_IMAGE_GAP) ? THIMBLE_IMAGE_GAP : 0;
+
 /** Everything zero, but for what names the region. */
 export function clearRegion(at: usize, bytes: usize): void {
   memory.fill(at, 0, bytes);

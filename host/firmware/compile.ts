@@ -14,6 +14,11 @@ export interface CompileOptions {
   readonly entry: string;
   /** Limits other than the defaults: names of protocol/limits.ts without `_DEFAULT`. */
   readonly limits?: Readonly<Record<string, number>>;
+  /**
+   * Where static data begin. Default: that of asconfig.json. Elsewhere, the state region is besides set apart from the
+   * constants, by an eighth of the distance on either side: see native/relocate.ts.
+   */
+  readonly memoryBase?: number;
   /** Optimised less, with names and assertions. Default: false. */
   readonly debug?: boolean;
   /** Sees every source before it is compiled and may change it: how a test takes something out of the device. */
@@ -71,7 +76,12 @@ function argumentsFor(options: CompileOptions): string[] {
     '--outFile',
     OUTPUT,
     ...useLimits(options.limits ?? {}),
+    ...(options.memoryBase === undefined ? [] : placeMemory(options.memoryBase)),
   ];
+}
+
+function placeMemory(base: number): string[] {
+  return ['--memoryBase', String(base), '--use', `THIMBLE_IMAGE_GAP=${(base >> 6) << 3}`];
 }
 
 /** `{ TOPICS_MAX: 24 }` becomes `--use THIMBLE_TOPICS_MAX=24`. */

@@ -7,10 +7,14 @@ export type FirmwareErrorCode =
   | 'ERR_BOARD'
   /** The compiler refused it; the message holds what the compiler said. */
   | 'ERR_COMPILE'
+  /** Tools that are missing could not be installed; the message has the command. */
+  | 'ERR_INSTALL'
   /** The bytes are not a WebAssembly module. */
   | 'ERR_MODULE_FORMAT'
   /** The module breaks the device's rules; the message lists them. */
   | 'ERR_MODULE_RULES'
+  /** No native code can be made from the module; the message names what stands in the way. */
+  | 'ERR_NATIVE'
   /** A limit (`--use`) that does not exist, or is not a number. */
   | 'ERR_LIMIT'
   /** A board's compiler or another of its tools is missing, or is no such tool. */
