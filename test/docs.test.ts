@@ -42,7 +42,8 @@ describe('docs/CLI.md', () => {
   const text = read('docs/CLI.md');
 
   it('has every option of every command', () => {
-    const options = [...read('host/cli/program.ts').matchAll(/'(--[a-z-]+)[ ']/g)].map((match) => match[1]!);
+    const typed = read('host/cli/program.ts') + read('host/cli/project-commands.ts');
+    const options = [...typed.matchAll(/'(--[a-z-]+)[ ']/g)].map((match) => match[1]!);
     expect(options.length).toBeGreaterThan(10);
     // --help explains itself.
     expect(options.filter((o) => o !== '--help' && !text.includes(`\`${o}`))).toEqual([]);

@@ -1,16 +1,13 @@
 // Programs and data from outside that some tests need. Where they are missing, a person's run goes on without those tests
 // and says how to get them; a CI run fails, so that nothing is skipped unseen.
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
 import { readPackages } from '../host/firmware/doctor/packages.js';
+import { findProgram } from '../host/firmware/programs.js';
 
 /** A program that a package of debian-packages.txt holds. */
 export type Tool = string;
-
-/** Where Debian puts servers; not in everybody's PATH. */
-const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
 
 /** The names in debian-packages.txt. */
 export function debianPackages(): string[] {
@@ -19,8 +16,7 @@ export function debianPackages(): string[] {
 
 /** The program's path, or undefined where it is not installed. */
 export function findTool(tool: Tool): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SERVER_FOLDERS];
-  return folders.map((folder) => join(folder, tool)).find((file) => existsSync(file));
+  return findProgram(tool);
 }
 
 /**

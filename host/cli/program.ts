@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import { Exit, explain, UsageError } from './failure.js';
 import { printError } from './output.js';
+import { addProjectCommands } from './project-commands.js';
 
 const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
 
@@ -92,6 +93,8 @@ function createProgram(): Command {
     .option('--json', 'print one JSON document at the end')
     .addHelpText('after', '\nExample:\n  thimble run light --gateway 127.0.0.1:1884 --seed 42')
     .action(async (app, options) => (await import('./run.js')).runRun(app, options));
+
+  addProjectCommands(program);
   return program;
 }
 

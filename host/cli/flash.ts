@@ -1,0 +1,2 @@
+// thimble flash: placeholder
+export async function runFlash(_n: string, _o: object): Promise<void> {}

@@ -1,0 +1,2 @@
+// thimble new: placeholder
+export async function runNew(_n: string, _o: object): Promise<void> {}
