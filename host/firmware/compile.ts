@@ -70,6 +70,7 @@ function argumentsFor(options: CompileOptions): string[] {
     PACKAGE_ROOT,
     '--config',
     'asconfig.json',
+    '--debug', // names, of which the link step's reports speak; the code is the same
     '--noColors', // what it says is read by programs, too, and shown within our own message
     '--target',
     options.debug === true ? 'debug' : 'release',
