@@ -24,7 +24,9 @@ export type FirmwareErrorCode =
   /** The firmware may need more stack than the board keeps, or nobody can tell how much. */
   | 'ERR_STACK'
   /** The board has no emulator, or it did not start, or ended by itself. */
-  | 'ERR_EMULATOR';
+  | 'ERR_EMULATOR'
+  /** A board that is called step by step has said nothing, or something else than was due. */
+  | 'ERR_LOCKSTEP';
 
 export class FirmwareError extends Error {
   override readonly name = 'FirmwareError';
