@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { Counter, PacketType } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
+import type { DeviceError } from '../device/error.js';
 import { parseAddress } from '../net/udp.js';
-import { startUdpDevice } from '../net/udp-device.js';
+import { startUdpDevice, type UdpDevice } from '../net/udp-device.js';
 import { decode, isFault, PACKET_NAMES } from '../wire/index.js';
 import { checkBroadcast } from './addresses.js';
 import { UsageError } from './failure.js';
@@ -48,6 +49,9 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
       if (!hasComplained) process.stderr.write(`the network says ${error.message}; the client keeps trying\n`);
       hasComplained = true;
     },
+    onReset: (error, delayMs) => {
+      process.stderr.write(`${error.message} [${(error as DeviceError).code}]; starts again in ${delayMs} ms\n`);
+    },
     onEnd: (error) => end.abort(error),
   });
   const serial = seed.toString(16).padStart(8, '0');
@@ -56,7 +60,7 @@ export async function runRun(app: string, options: RunCommandOptions): Promise<v
     print(`${basename(file)} (${serial}) runs against ${options.gateway}; Ctrl-C switches it off`);
   try {
     await stopped;
-    report(serial, running.device, options.json === true);
+    report(serial, running, options.json === true);
   } finally {
     await running.close();
   }
@@ -82,13 +86,14 @@ function showDatagram(direction: 'up' | 'down', bytes: Uint8Array): void {
   );
 }
 
-function report(serial: string, device: { counter(counter: Counter): number }, asJson: boolean): void {
+function report(serial: string, { device, restarts }: UdpDevice, asJson: boolean): void {
   const counters = {
     datagramsOut: device.counter(Counter.DatagramsOut),
     datagramsIn: device.counter(Counter.DatagramsIn),
     retransmissions: device.counter(Counter.Retransmissions),
     malformed: device.counter(Counter.Malformed),
     gatewayLost: device.counter(Counter.Lost),
+    resets: restarts.resets,
   };
   if (asJson) {
     printJson({ serial, ...counters });

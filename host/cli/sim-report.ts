@@ -22,6 +22,7 @@ export function formatReport(report: SimReport, scenario: Scenario): string {
     '',
     `  ${count(report.wills, 'will')} published, ${count(report.retained, 'retained message')} given to newcomers`,
     ...gatewayLines(report),
+    ...resetLines(report),
     ...tooLongLines(report),
     ...violationLines(report),
     '',
@@ -89,6 +90,13 @@ function gatewayLines({ gateways, moves }: SimReport): string[] {
 
 function times(value: number): string {
   return value === 1 ? 'once' : `${number(value)} times`;
+}
+
+function resetLines({ classes }: SimReport): string[] {
+  return classes.flatMap(({ class: name, resets: { trap, watchdog } }) => [
+    ...(trap === 0 ? [] : [`  ${colours.yellow(`${name}: reset ${times(trap)} by a trap in its module`)}`]),
+    ...(watchdog === 0 ? [] : [`  ${colours.yellow(`${name}: reset ${times(watchdog)} by the watchdog`)}`]),
+  ]);
 }
 
 function tooLongLines({ classes }: SimReport): string[] {

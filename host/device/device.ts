@@ -15,10 +15,17 @@ import {
 } from '../../assembly/protocol/index.js';
 import type { Millis } from '../ports.js';
 import { type Board, CONTRACT_FUNCTIONS, type ModuleExports, readEvent } from './abi.js';
-import { DeviceError } from './error.js';
+import { DeviceError, type DeviceErrorCode } from './error.js';
+import { FUEL_EXHAUSTED, FUEL_EXPORT, meter } from './meter.js';
 
 /** The address of a board that knows none. */
 const NOWHERE = new Uint8Array();
+
+/**
+ * Rounds of loops and calls of functions that one call into a module may take before the watchdog ends it. The busiest calls
+ * of a client take a few thousand; the smallest boards do this many in about a second.
+ */
+export const WATCHDOG_STEPS_DEFAULT = 1_000_000;
 
 /** A module, loaded once. `create` makes devices of it. */
 export class DeviceModule {
@@ -34,13 +41,22 @@ export class DeviceModule {
   private current: Device | undefined;
   /** During a call into the module. */
   private isRunning = false;
+  /** Steps that are left; absent where nobody counts. */
+  private readonly fuel: WebAssembly.Global | undefined;
 
-  /** `bytes`: the module. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI. */
+  /**
+   * `bytes`: the module. `watchdogSteps`: rounds of loops and calls of functions that one call into it may take, 1 to 2^31 - 1; 0
+   * for a module that runs as it is, without a watchdog. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI.
+   */
   constructor(
     bytes: Uint8Array,
     readonly name = 'module',
+    readonly watchdogSteps = WATCHDOG_STEPS_DEFAULT,
   ) {
-    this.exports = instantiate(bytes, name, () => this.current);
+    const metered = watchdogSteps === 0 ? bytes : meter(bytes);
+    this.exports = instantiate(metered ?? bytes, name, () => this.current, metered === undefined);
+    this.fuel = this.exports[FUEL_EXPORT] as WebAssembly.Global | undefined;
+    if (this.fuel !== undefined) this.fuel.value = watchdogSteps;
     const version = this.exports.abi();
     if (version !== ABI_VERSION) {
       throw new DeviceError('ERR_MODULE_ABI', `${name}: contract version ${version}, expected ${ABI_VERSION}`);
@@ -79,7 +95,7 @@ export class DeviceModule {
   /**
    * Calls an export for a device. A board must not call back before it returns: what it was sent would be answered in the
    * middle of a step. Throws ERR_DEVICE_BUSY where it does, and changes nothing. Throws ERR_DEVICE_TRAP where the module
-   * traps; memory is then free for other devices.
+   * traps, and ERR_DEVICE_WATCHDOG where it goes on for too long; memory is then free for other devices.
    */
   run(device: Device, verb: string, args: readonly number[]): number {
     const f = this.exports[verb];
@@ -87,13 +103,19 @@ export class DeviceModule {
     this.mustBeIdle();
     this.bringIn(device);
     this.isRunning = true;
+    if (this.fuel !== undefined) this.fuel.value = this.watchdogSteps;
     try {
       return (f as (...args: number[]) => number)(...args);
     } catch (error) {
       if (!isTrap(error)) throw error;
       this.current = undefined;
-      device.breakDown(this.region);
-      throw new DeviceError('ERR_DEVICE_TRAP', `${this.name} trapped in ${verb}: ${error.message}`, { cause: error });
+      const isOverdue = this.fuel?.value === FUEL_EXHAUSTED;
+      const code = isOverdue ? 'ERR_DEVICE_WATCHDOG' : 'ERR_DEVICE_TRAP';
+      device.breakDown(this.region, code);
+      const what = isOverdue
+        ? `did not come back from ${verb} within ${this.watchdogSteps} steps: an endless loop, or too much work for one call`
+        : `trapped in ${verb}: ${error.message}`;
+      throw new DeviceError(code, `${this.name} ${what}`, { cause: error });
     } finally {
       this.isRunning = false;
     }
@@ -114,7 +136,13 @@ function isTrap(error: unknown): error is Error {
   );
 }
 
-function instantiate(bytes: Uint8Array, name: string, current: () => Device | undefined): ModuleExports {
+/** `isForeign`: nobody could count its steps, so if it is a module at all, it is none of ours. */
+function instantiate(
+  bytes: Uint8Array,
+  name: string,
+  current: () => Device | undefined,
+  isForeign: boolean,
+): ModuleExports {
   let memory: WebAssembly.Memory | undefined;
   const octets = (at: number, length: number): Uint8Array => new Uint8Array(memory!.buffer, at, length);
   const board = {
@@ -131,6 +159,9 @@ function instantiate(bytes: Uint8Array, name: string, current: () => Device | un
     exports = instantiateSync<ModuleExports>(bytes, { board }).exports;
   } catch (error) {
     throw new DeviceError('ERR_MODULE_LOAD', `${name} does not load: ${(error as Error).message}`);
+  }
+  if (isForeign) {
+    throw new DeviceError('ERR_MODULE_LOAD', `${name} is no device: it has instructions that devices do not have`);
   }
   const missing = CONTRACT_FUNCTIONS.filter((f) => typeof exports[f] !== 'function');
   if (missing.length > 0 || !(exports.memory instanceof WebAssembly.Memory)) {
@@ -149,6 +180,7 @@ export class Device {
   private aside: Uint8Array;
   /** Since a trap, which left the image in the middle of a step: readable, but nothing to go on from. */
   private hasTrapped = false;
+  private why: DeviceErrorCode = 'ERR_DEVICE_TRAP';
 
   constructor(
     readonly module: DeviceModule,
@@ -162,9 +194,10 @@ export class Device {
   }
 
   /** The module has trapped, and left this. */
-  breakDown(region: Uint8Array): void {
+  breakDown(region: Uint8Array, why: DeviceErrorCode): void {
     this.aside.set(region);
     this.hasTrapped = true;
+    this.why = why;
   }
 
   takeUp(region: Uint8Array): void {
@@ -198,15 +231,12 @@ export class Device {
   }
 
   /**
-   * Calls a verb of a modem module with numbers; for octets see `write`. Throws ERR_DEVICE_TRAP where the module traps, and
-   * from then on, until the device is started or given an image.
+   * Calls a verb of a modem module with numbers; for octets see `write`. Throws ERR_DEVICE_TRAP or _WATCHDOG where the module traps,
+   * and from then on, until the device is started or given an image.
    */
   call(verb: string, ...args: number[]): number {
     if (this.hasTrapped) {
-      throw new DeviceError(
-        'ERR_DEVICE_TRAP',
-        `${this.module.name}: no ${verb} after a trap, until the device is started`,
-      );
+      throw new DeviceError(this.why, `${this.module.name}: no ${verb} after a trap, until the device is started`);
     }
     return this.module.run(this, verb, args);
   }

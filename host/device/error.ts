@@ -11,6 +11,8 @@ export type DeviceErrorCode =
   | 'ERR_DEVICE_BUSY'
   /** The module trapped in a call for a device, which is off since; `cause` is the engine's error. */
   | 'ERR_DEVICE_TRAP'
+  /** A call took more steps than the watchdog allows; the device is off since, as after a trap. */
+  | 'ERR_DEVICE_WATCHDOG'
   /** A verb that the module does not export. */
   | 'ERR_VERB';
 

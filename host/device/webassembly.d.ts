@@ -12,6 +12,9 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
   }
   class Table {}
+  class Global {
+    value: number;
+  }
   /** A trap. */
   class RuntimeError extends Error {}
   class Instance {

@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import { PacketType } from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
+import { Restarts, resetReasonOf } from '../device/restart.js';
 import type { Address, Millis } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { type Endpoint, fromPeer, toPeer } from './peer-address.js';
@@ -30,6 +31,11 @@ export interface UdpDeviceOptions {
   readonly onEvent?: (event: DeviceEvent) => void;
   /** Told of what the network refuses, such as a gateway that is not there. The device goes on: its client retries. */
   readonly onNetworkError?: (error: Error) => void;
+  /**
+   * Told of what made the module unable to go on: it trapped, or the watchdog ended it. The device starts again after `delayMs`, as
+   * after power-on. Default: that ends the device, see `onEnd`.
+   */
+  readonly onReset?: (error: Error, delayMs: Millis) => void;
   /** Told of what ended the device, such as a trap in its module; its socket is closed. Default: the error is thrown. */
   readonly onEnd?: (error: Error) => void;
 }
@@ -135,8 +141,12 @@ function isForEveryone(datagram: Uint8Array): boolean {
 
 export class UdpDevice {
   readonly device: Device;
+  /** Its resets, where it survives them. */
+  readonly restarts = new Restarts();
   private timeout: NodeJS.Timeout | undefined;
   private isClosed = false;
+  /** From a reset to the start that follows. */
+  private isDown = false;
 
   /** Use `startUdpDevice`. */
   constructor(
@@ -152,10 +162,14 @@ export class UdpDevice {
     sockets.fail = (error) => options.onNetworkError?.(error);
   }
 
-  /** `startUdpDevice` does this. Throws ERR_DEVICE_TRAP. */
+  /** `startUdpDevice` does this. Throws ERR_DEVICE_TRAP or ERR_DEVICE_WATCHDOG where resets are not survived. */
   powerOn(): void {
-    this.device.start(monotonicNow(), this.options.seed);
-    this.poll();
+    this.orReset(() => {
+      this.isDown = false;
+      this.restarts.noteStart(monotonicNow());
+      this.device.start(monotonicNow(), this.options.seed);
+      this.poll();
+    });
   }
 
   /** Switches the device off, without a word to the gateway, as a power cut does. Does nothing the second time. */
@@ -181,7 +195,7 @@ export class UdpDevice {
   }
 
   private receive(datagram: Uint8Array, from: Uint8Array): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.isDown) return;
     this.options.tap?.('down', datagram);
     this.orEnd(() => {
       this.device.receive(datagram, monotonicNow(), from);
@@ -199,11 +213,25 @@ export class UdpDevice {
   /** Nobody calls who could catch: what the device throws ends it, and is told. */
   private orEnd(step: () => void): void {
     try {
-      step();
+      this.orReset(step);
     } catch (error) {
       void this.close();
       if (this.options.onEnd === undefined) throw error;
       this.options.onEnd(error as Error);
+    }
+  }
+  /** What ends the module, but not the device: it starts again after a while. Throws everything else. */
+  private orReset(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      const reason = resetReasonOf(error);
+      if (reason === undefined || this.options.onReset === undefined) throw error;
+      const delayMs = this.restarts.noteReset(reason, monotonicNow());
+      this.isDown = true;
+      clearTimeout(this.timeout);
+      this.options.onReset(error as Error, delayMs);
+      if (!this.isClosed) this.timeout = setTimeout(() => this.orEnd(() => this.powerOn()), delayMs);
     }
   }
 }

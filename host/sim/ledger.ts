@@ -24,6 +24,10 @@ interface Entry {
   acknowledged: boolean;
   /** When it arrived for the first time; meaningless before. */
   arrivedMs: Millis;
+  /** When it arrived for the last time. */
+  repeatedMs: Millis;
+  /** Arrivals at a device that had lost its memory of the one before. */
+  forgotten: number;
 }
 
 /** Figures of one QoS. */
@@ -50,6 +54,8 @@ export class Ledger {
   private readonly byKey = new Map<string, Entry[]>();
   /** Devices that have lost power. */
   private readonly dead = new Set<string>();
+  /** Devices that were reset, with the last time, and how many messages there were by then. */
+  private readonly resets = new Map<string, { readonly atMs: Millis; readonly entries: number }>();
   /** Keys that more than one publisher has used. */
   private readonly ambiguous = new Set<string>();
   private readonly lastOrder = new Map<string, Entry>();
@@ -79,6 +85,8 @@ export class Ledger {
       deliveries: 0,
       acknowledged: false,
       arrivedMs: 0,
+      repeatedMs: 0,
+      forgotten: 0,
     };
     this.entries.push(entry);
     const key = keyOf(direction, topic, entry.payload);
@@ -95,12 +103,15 @@ export class Ledger {
     const key = keyOf(direction, topic, textOf(payload));
     const twins = this.byKey.get(key);
     if (twins === undefined) return false;
-    const entry = twins.find((e) => e.deliveries === 0) ?? twins.at(-1)!;
+    // A device that was reset begins to count again: what it says now may be what it failed to say then.
+    const missing = twins.filter((e) => e.deliveries === 0);
+    const entry = missing.find((e) => !this.isOrphan(e)) ?? missing[0] ?? twins.at(-1)!;
     entry.deliveries++;
     if (entry.deliveries === 1) {
       entry.arrivedMs = now;
-      if (!this.ambiguous.has(key)) this.checkOrder(entry);
-    }
+      if (!this.ambiguous.has(key) && !this.isFromBeforeReset(entry)) this.checkOrder(entry);
+    } else if (direction === 'down' && this.wasResetSince(entry)) entry.forgotten++;
+    entry.repeatedMs = now;
     return true;
   }
 
@@ -114,6 +125,14 @@ export class Ledger {
   /** The device is dead: what it has not got through stays with it, and what it has not got never will arrive. */
   orphan(device: string): void {
     this.dead.add(device);
+  }
+
+  /**
+   * The device has lost its memory: what it had not got through is gone, as with one that dies, what it had not got may come or
+   * not, and what it had got may come again.
+   */
+  reset(device: string, now: Millis): void {
+    this.resets.set(device, { atMs: now, entries: this.entries.length });
   }
 
   /** True while a message of QoS 1 or 2 that was sent up to `untilMs` is still owed to somebody. */
@@ -146,7 +165,7 @@ export class Ledger {
       if (this.isOwed(entry, untilMs)) {
         broken.push({ kind: 'lost', message: `${describe(entry)} never arrived` });
       }
-      if (entry.qos === 2 && entry.deliveries > 1) {
+      if (entry.qos === 2 && entry.deliveries - entry.forgotten > 1) {
         broken.push({ kind: 'duplicate', message: `${describe(entry)} arrived ${entry.deliveries} times` });
       }
     }
@@ -157,8 +176,18 @@ export class Ledger {
     return entry.qos > 0 && entry.deliveries === 0 && entry.sentMs <= untilMs && !this.isOrphan(entry);
   }
 
-  private isOrphan({ device, deliveries, acknowledged }: Entry): boolean {
-    return deliveries === 0 && !acknowledged && this.dead.has(device);
+  private isOrphan(entry: Entry): boolean {
+    const { device, deliveries, acknowledged } = entry;
+    return deliveries === 0 && !acknowledged && (this.dead.has(device) || this.isFromBeforeReset(entry));
+  }
+
+  private isFromBeforeReset({ device, order }: Entry): boolean {
+    return order < (this.resets.get(device)?.entries ?? 0);
+  }
+
+  private wasResetSince({ device, repeatedMs }: Entry): boolean {
+    const reset = this.resets.get(device);
+    return reset !== undefined && repeatedMs <= reset.atMs;
   }
 
   private checkOrder(entry: Entry): void {

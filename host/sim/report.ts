@@ -1,4 +1,5 @@
 // What a run of the simulator amounts to, as data.
+import type { ResetReason } from '../device/restart.js';
 import type { Millis } from '../ports.js';
 import type { SnQos } from '../wire/index.js';
 import type { QosFigures, Violation } from './ledger.js';
@@ -18,6 +19,8 @@ export interface ClassFigures {
   readonly tooLong: number;
   /** Datagrams that devices sent again. */
   readonly retransmissions: number;
+  /** Times that devices were reset and began anew, by what their module did: it trapped, or did not come back. */
+  readonly resets: Readonly<Record<ResetReason, number>>;
 }
 
 /** Figures of a gateway that a scenario names. */

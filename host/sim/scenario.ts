@@ -94,6 +94,11 @@ export interface Scenario {
    * needs no address.
    */
   readonly gateways?: readonly ScenarioGateway[];
+  /**
+   * Rounds of loops and calls of functions after which the watchdog resets a device that does not come back from one call, 1,000
+   * to 2^31 - 1. Default 1,000,000.
+   */
+  readonly watchdogSteps?: number;
   readonly devices: readonly DeviceGroup[];
   readonly clients: readonly ScenarioClient[];
 }
@@ -205,6 +210,7 @@ const SCHEMA = {
       },
     },
     predefined: PREDEFINED_SCHEMA,
+    watchdogSteps: { type: 'integer', minimum: 1_000, maximum: 0x7fffffff },
     devices: {
       type: 'array',
       minItems: 1,

@@ -3,6 +3,7 @@ import { Counter, PacketType, ReturnCode } from '../../assembly/protocol/index.j
 import { Xoshiro128 } from '../core/random.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Device, DeviceModule } from '../device/device.js';
+import { type ResetReason, Restarts, resetReasonOf } from '../device/restart.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Address, Millis } from '../ports.js';
 import type { Packet, SnQos } from '../wire/index.js';
@@ -41,6 +42,8 @@ export interface SimDeviceEvents {
   acknowledged(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
   /** A message reaches the device's application. */
   delivered(device: SimDevice, topic: string, payload: Uint8Array, now: Millis): void;
+  /** The device has lost its state and starts anew. */
+  reset(device: SimDevice, now: Millis): void;
 }
 
 /** What a device that talks every few seconds hardly ever waits while it is connected. */
@@ -62,8 +65,11 @@ export class SimDevice {
   readonly silences: { readonly fromMs: Millis; readonly toMs: Millis }[] = [];
   private heardMs: Millis = 0;
   private wakeUp: Timer<Action> | undefined;
-  /** Off before boot and after death. */
+  /** Off before boot, while it is reset, and after death. */
   private isOn = false;
+  private readonly restarts = new Restarts();
+  /** Of the incarnations that are over. */
+  private pastRetransmissions = 0;
   private now: Millis = 0;
   /** The message of QoS 1 or 2 in flight; there is one at a time (6.6). */
   private unacknowledged: { readonly msgId: number; readonly topic: string; readonly payload: Uint8Array } | undefined;
@@ -83,19 +89,51 @@ export class SimDevice {
     return this.options.address;
   }
 
-  /** Power-on. */
+  /** Power-on, and what follows a reset. */
   boot(now: Millis): void {
+    this.pastRetransmissions = this.retransmissions; // the device's own counter begins anew
     this.isOn = true;
     this.now = now;
     this.heardMs = now;
-    this.device.start(now, this.options.serial);
+    this.restarts.noteStart(now);
+    this.step(now, () => this.device.start(now, this.options.serial));
     this.poll(now);
+  }
+
+  /** How often its module has trapped, or was ended by the watchdog. */
+  get resets(): Readonly<Record<ResetReason, number>> {
+    return this.restarts.resets;
+  }
+
+  /** Calls the module. Where it traps or goes on for too long, the device is reset, as a board's watchdog does it. */
+  private step(now: Millis, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      const reason = resetReasonOf(error);
+      if (reason === undefined) throw error;
+      this.reset(this.restarts.noteReset(reason, now), now);
+    }
+  }
+
+  /** All that it knew is gone; it starts again after `delayMs`. */
+  private reset(delayMs: Millis, now: Millis): void {
+    this.die();
+    this.sniffers.clear();
+    this.gateway = '';
+    this.unacknowledged = undefined;
+    this.events.reset(this, now);
+    this.wakeUp = this.scheduler.at(now + delayMs, (then) => {
+      this.wakeUp = undefined;
+      this.boot(then);
+    });
   }
 
   /** The battery is out: nothing is said any more. */
   die(): void {
     this.isOn = false;
     if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
+    this.wakeUp = undefined;
   }
 
   /** A gateway sends to the device. */
@@ -110,7 +148,7 @@ export class SimDevice {
   overhear(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
     if (!this.isOn) return;
     this.now = now;
-    this.device.receive(datagram, now, from);
+    this.step(now, () => this.device.receive(datagram, now, from));
     this.poll(now);
   }
 
@@ -125,7 +163,7 @@ export class SimDevice {
   }
 
   get retransmissions(): number {
-    return this.device.counter(Counter.Retransmissions);
+    return this.pastRetransmissions + this.device.counter(Counter.Retransmissions);
   }
 
   private receive(datagram: Uint8Array, from: Uint8Array, now: Millis): void {
@@ -142,7 +180,7 @@ export class SimDevice {
     }
     const publish = packet?.type === PacketType.Publish ? packet : undefined;
     const before = publish === undefined ? 0 : this.deliveries();
-    this.device.receive(datagram, now, from);
+    this.step(now, () => this.device.receive(datagram, now, from));
     if (publish !== undefined && this.deliveries() !== before) {
       const topic = sniffer?.nameOf(publish.topic) ?? '';
       this.events.delivered(this, topic, publish.data, now);
@@ -217,11 +255,14 @@ export class SimDevice {
   }
 
   private poll(now: Millis): void {
+    if (!this.isOn) return; // reset by what it was called for
     if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
     this.wakeUp = undefined;
     this.now = now;
-    const ms = this.device.poll(now);
-    if (ms !== Number.POSITIVE_INFINITY) this.wakeUp = this.scheduler.at(now + ms, (then) => this.poll(then));
+    this.step(now, () => {
+      const ms = this.device.poll(now);
+      if (ms !== Number.POSITIVE_INFINITY) this.wakeUp = this.scheduler.at(now + ms, (then) => this.poll(then));
+    });
   }
 }
 

@@ -230,7 +230,7 @@ export class Simulation {
     if (module === undefined) {
       const bytes = this.options.modules.get(app);
       if (bytes === undefined) throw new Error(`the module of "${app}" was not given`);
-      module = new DeviceModule(bytes, app);
+      module = new DeviceModule(bytes, app, this.scenario.watchdogSteps);
       if (typeof module.exports.connect === 'function') {
         throw new ScenarioError(
           `the module of "${app}" waits for calls and does nothing by itself; take an application`,
@@ -272,6 +272,7 @@ export class Simulation {
           this.noteDelivery(device.address, topic, payload, now);
           this.ledger.delivered('down', topic, payload, now);
         },
+        reset: (device, now) => this.ledger.reset(device.address, now),
       },
     );
   }
@@ -350,6 +351,7 @@ export class Simulation {
         lost: sum((d) => d.uplink.counters.lost + d.downlink.counters.lost),
         tooLong: sum((d) => d.uplink.counters.tooLong + d.downlink.counters.tooLong),
         retransmissions: sum((d) => d.retransmissions),
+        resets: { trap: sum((d) => d.resets.trap), watchdog: sum((d) => d.resets.watchdog) },
       };
     });
   }

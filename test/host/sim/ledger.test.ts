@@ -137,4 +137,30 @@ describe('The ledger', () => {
       'QoS 2 "{\\"seq\\":1}" to home/x from device:3 at 4000 ms never arrived',
     );
   });
+  it('forgives a device that was reset what it had not got through, or got twice, and nothing after that', () => {
+    const ledger = new Ledger();
+    ledger.sent('up', 'd', 't', payload('1'), 1, 100); // gone with the device's memory
+    ledger.sent('up', 'd', 't', payload('taken'), 1, 110);
+    ledger.acknowledged('d', 't', payload('taken'));
+    ledger.sent('down', 'phone', 'c', payload('a'), 2, 120, 'd');
+    ledger.delivered('down', 'c', payload('a'), 130);
+    ledger.reset('d', 130);
+    ledger.delivered('down', 'c', payload('a'), 140); // its PUBREC was lost with the memory
+    expect(ledger.violations(END_MS).map((v) => v.message)).toEqual([expect.stringContaining('"taken"')]);
+    ledger.delivered('down', 'c', payload('a'), 150);
+    ledger.sent('up', 'd', 't', payload('3'), 1, 160);
+    expect(ledger.violations(END_MS).map((v) => v.kind)).toEqual(['lost', 'duplicate', 'lost']);
+  });
+
+  it('takes what a device says again after a reset for the new message', () => {
+    const ledger = new Ledger();
+    ledger.sent('up', 'd', 't', payload('1'), 2, 100);
+    ledger.reset('d', 110);
+    ledger.sent('up', 'd', 't', payload('1'), 2, 120);
+    ledger.sent('up', 'd', 't', payload('2'), 2, 130);
+    ledger.delivered('up', 't', payload('1'), 140);
+    ledger.delivered('up', 't', payload('2'), 150);
+    expect(ledger.violations(END_MS)).toEqual([]);
+    expect(ledger.figures(2, END_MS)).toMatchObject({ sent: 3, delivered: 2, orphaned: 1 });
+  });
 });
