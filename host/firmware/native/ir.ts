@@ -17,7 +17,7 @@ export interface ConstNode {
   readonly type: ValueType;
   readonly value: number | bigint;
   /** Set by relocate.ts where the constant is an address. */
-  address?: Address;
+  address?: Address | undefined;
 }
 
 interface AccessNode {
@@ -27,7 +27,7 @@ interface AccessNode {
   readonly offset: number;
   readonly at: Node;
   /** Set by relocate.ts where the offset, which is added to `at`, is an address. */
-  address?: Address;
+  address?: Address | undefined;
 }
 
 export interface LoadNode extends AccessNode {

@@ -1,0 +1,152 @@
+// Native code: a linked module as one file of C. docs/DESIGN.md, "Native code", says why it is not wasm2c's.
+import { FirmwareError } from '../error.js';
+import { AddressWriter } from './addresses.js';
+import { C_TYPE, declaration, emitFunction, type Surroundings } from './emit-function.js';
+import { type Program, type Region, readProgram, type Signature } from './ir.js';
+import { HEADER, preludeFor, TRAPS } from './prelude.js';
+import { type Layout, relocate } from './relocate.js';
+
+export interface EmitOptions {
+  /** Every access to memory is held against the module's two regions: anything else traps. Default: false. */
+  readonly checked?: boolean;
+}
+
+/** Both regions begin so: what a double needs. */
+const ALIGNMENT = 8;
+/** Nothing lies below: asconfig.json, memoryBase. */
+const MEMORY_BASE = 8;
+const WORD_BYTES = 4;
+const WORDS_A_LINE = 10;
+
+/**
+ * The C for a linked module. `shifted`: the same source, compiled with another `memoryBase` and linked. Throws ERR_NATIVE
+ * where the module has something of which no native code is made.
+ */
+export function emitC(module: Uint8Array, shifted: Uint8Array, options: EmitOptions = {}): string {
+  const program = readProgram(module);
+  const layout = relocate(program, readProgram(shifted));
+  const addresses = new AddressWriter(layout);
+  const names = nameFunctions(program);
+  const signatures = new Map<string, Signature>([...program.functions, ...program.imports].map((f) => [f.name, f]));
+  const around: Surroundings = {
+    nameOf: (target) => names.get(target)!,
+    signatureOf: (target) => signatures.get(target)!,
+    addresses,
+  };
+  const heads = new Map(program.functions.map((fn) => [fn.name, headOf(program, names, fn)]));
+  const functions = program.functions.map((fn) => emitFunction(fn, heads.get(fn.name)!, around));
+  const imports = program.imports.map((f) => `${declarationOf(`import_${f.base}`, f)};`);
+  const code = functions.join('\n');
+  const memory = emitMemory(layout, addresses);
+  const checked = options.checked === true;
+  return [
+    '// Made by thimble from a WebAssembly module: change that.',
+    HEADER,
+    TRAPS,
+    imports.join('\n'),
+    '',
+    memory,
+    checked ? regionChecks(addresses) : '',
+    preludeFor(code, { checked }),
+    [...heads.values()].map((head) => `${head};`).join('\n'),
+    '',
+    code,
+    aliases(program, names),
+    SERVICES,
+  ].join('\n');
+}
+
+const SERVICES = `/// Where the program's address \`at\` is.
+static inline uint8_t *wasm_at(uint32_t at) { return (uint8_t *)(uintptr_t)at; }
+/// To be called at each boot.
+static inline void wasm_init(void) {}
+`;
+
+/** What C calls each function: an export by its name, another by its own where it has one. */
+function nameFunctions(program: Program): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { name, base } of program.imports) names.set(name, `import_${base}`);
+  for (const [outer, inner] of program.exports) if (!names.has(inner)) names.set(inner, `wasm_${outer}`);
+  program.functions.forEach(({ name }, i) => {
+    if (names.has(name)) return;
+    const own = /^\d+$/.test(name) ? '' : `_${name.replace(/^.*\//, '').replace(/\W+/g, '_')}`;
+    names.set(name, `f${i}${own}`);
+  });
+  return names;
+}
+
+function headOf(program: Program, names: ReadonlyMap<string, string>, fn: Signature & { name: string }): string {
+  const exported = [...program.exports.values()].includes(fn.name);
+  return `${exported ? '' : 'static '}${declaration(names.get(fn.name)!, fn)}`;
+}
+
+function declarationOf(name: string, { params, result }: Signature): string {
+  return `${result === undefined ? 'void' : C_TYPE[result]} ${name}(${params.map((p) => C_TYPE[p]).join(', ') || 'void'})`;
+}
+
+/** A function that is exported under several names has one body. */
+function aliases(program: Program, names: ReadonlyMap<string, string>): string {
+  const lines: string[] = [];
+  for (const [outer, inner] of program.exports) {
+    const name = names.get(inner)!;
+    if (name === `wasm_${outer}`) continue;
+    const fn = program.functions.find((f) => f.name === inner);
+    if (fn === undefined) throw new FirmwareError('ERR_NATIVE', `${outer} is an import that is exported`);
+    const list = fn.params.map((_type, i) => `l${i}`).join(', ');
+    lines.push(`${declaration(`wasm_${outer}`, fn)} { ${fn.result === undefined ? '' : 'return '}${name}(${list}); }`);
+  }
+  return lines.join('\n');
+}
+
+/** The module's two regions, and macros for addresses in them. */
+function emitMemory(layout: Layout, addresses: AddressWriter): string {
+  const stateEnd = layout.stateAt + layout.stateBytes;
+  for (const region of layout.pointers.values()) addresses.used.add(region);
+  const lines = [
+    '/// The state region. What it holds outlives a reset.',
+    `static uint8_t state[${layout.stateBytes}] __attribute__((aligned(${ALIGNMENT}), section(".noinit.module")));`,
+    '#define STATE(at) ((uint32_t)(uintptr_t)state + (at))',
+  ];
+  const constants: readonly (readonly [Region, number, number])[] = [
+    ['low', 0, layout.stateAt],
+    ['high', stateEnd, layout.end],
+  ];
+  for (const [region, from, to] of constants) {
+    if (!addresses.used.has(region)) continue;
+    const begin = Math.max(from, MEMORY_BASE);
+    lines.push(
+      `/// Constants ${region === 'low' ? 'before' : 'behind'} the state region.`,
+      `static const uint32_t ${region}[] __attribute__((aligned(${ALIGNMENT}))) = {`,
+      ...wordsOf(layout, addresses, begin, to),
+      '};',
+      `#define ${region.toUpperCase()}(at) ((uint32_t)(uintptr_t)${region} + (at) - ${begin - from})`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function wordsOf(layout: Layout, addresses: AddressWriter, from: number, to: number): string[] {
+  const padded = new Uint8Array(to - from + WORD_BYTES);
+  padded.set(layout.memory.subarray(from, to));
+  const view = new DataView(padded.buffer);
+  const words: string[] = [];
+  for (let at = from; at < to; at += WORD_BYTES) {
+    const value = view.getUint32(at - from, true);
+    const region = layout.pointers.get(at);
+    words.push(
+      region === undefined ? `0x${value.toString(16)}` : addresses.constant(value, { region, negative: false }).code,
+    );
+  }
+  const lines: string[] = [];
+  for (let i = 0; i < words.length; i += WORDS_A_LINE) lines.push(`  ${words.slice(i, i + WORDS_A_LINE).join(', ')},`);
+  return lines;
+}
+
+function regionChecks(addresses: AddressWriter): string {
+  const inside = (name: string): string =>
+    `bytes <= sizeof ${name} && at - (uint32_t)(uintptr_t)${name} <= sizeof ${name} - bytes`;
+  const constants = (['low', 'high'] as const).filter((region) => addresses.used.has(region)).map(inside);
+  return `static int is_state(uint32_t at, uint32_t bytes) { return ${inside('state')}; }
+static int is_constant(uint32_t at, uint32_t bytes) { return ${constants.join(' || ') || '0'}; }
+`;
+}
