@@ -1,4 +1,4 @@
-// What a port supplies to the code that boards share. Nothing here blocks but port_receive, and nothing allocates.
+// What a port supplies to the code that boards share. Nothing here blocks but port_idle, and nothing allocates.
 #ifndef THIMBLE_PORT_H
 #define THIMBLE_PORT_H
 
@@ -30,9 +30,12 @@ _Noreturn void port_reset(enum port_boot reason);
 // Serial links.
 /// Hands one octet to the UART; waits for room in it, which is bounded by the line's speed.
 void port_uart_put(uint8_t octet);
-/// The next octet that has come, or below 0 for none.
-int32_t port_uart_get(void);
-/// Sleeps until something may have come or `ms` have passed; may return earlier.
+/// There is room for octets that the UART has kept, see link_has_room (link.h). May be called at any time.
+void port_uart_resume(void);
+/// Sleeps until something may have come (link_is_ready) or `ms` have passed; may return earlier.
 void port_idle(uint32_t ms);
+
+/// Octets of stack that were ever in use since the board started, 0 where nobody knows.
+uint32_t port_stack_used(void);
 
 #endif

@@ -1,0 +1,68 @@
+// Start-up, faults, reset and sleep of Cortex-M parts.
+#include "cortex-m.h"
+
+#include "link.h"
+#include "port.h"
+#include "retained.h"
+#include "start.h"
+
+/// Application Interrupt and Reset Control Register.
+#define AIRCR REGISTER(0xe000ed0c)
+#define AIRCR_VECTKEY (0x05fau << 16)
+#define AIRCR_SYSRESETREQ (1u << 2)
+/// Interrupt Set-Enable Registers.
+#define NVIC_ISER(word) REGISTER(0xe000e100 + 4 * (word))
+
+extern uint32_t __stack_top[];
+
+/// SysTick's, where the part has one.
+__attribute__((weak)) void systick_interrupt(void) { cortex_fault(); }
+
+static _Noreturn __attribute__((used)) void fault(void) { port_reset(PORT_BOOT_TRAP); }
+
+/// The stack may be what is broken: the handler begins with a new one.
+__attribute__((naked)) void cortex_fault(void) {
+  __asm volatile("ldr r0, =__stack_top\n mov sp, r0\n bl fault\n .ltorg");
+}
+
+struct vectors {
+  uint32_t *stack;
+  cortex_handler handlers[15];
+};
+
+__attribute__((section(".vectors.core"), used)) static const struct vectors core_vectors = {
+    __stack_top,
+    {
+        (cortex_handler)start, // reset
+        cortex_fault,          // NMI
+        cortex_fault,          // HardFault
+        cortex_fault,          // MemManage, BusFault and UsageFault are off: they end in HardFault
+        cortex_fault,
+        cortex_fault,
+        0,
+        0,
+        0,
+        0,
+        cortex_fault, // SVCall
+        cortex_fault, // debug
+        0,
+        cortex_fault, // PendSV
+        systick_interrupt,
+    },
+};
+
+void cortex_enable(uint32_t number) { NVIC_ISER(number / 32) = 1u << number % 32; }
+
+void core_reset(void) {
+  __asm volatile("cpsid i\n dsb" ::: "memory");
+  AIRCR = AIRCR_VECTKEY | AIRCR_SYSRESETREQ;
+  for (;;) __asm volatile("dsb");
+}
+
+void port_idle(uint32_t ms) {
+  (void)ms; // the timer's tick ends the sleep
+  // An interrupt between the question and the sleep would be slept through; with interrupts off it is pending, and ends it.
+  uint32_t was = cortex_lock();
+  if (!link_is_ready()) __asm volatile("dsb\n wfi" ::: "memory");
+  cortex_unlock(was);
+}
