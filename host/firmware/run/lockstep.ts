@@ -6,10 +6,10 @@
 //     's' now:u32 seed:u32                  start        'z'   seal
 //     'p' now:u32                           poll         'i'   image
 //     'u' now:u32                           resume       'm'   measure
-//     'r' now:u32 fromBytes:u8 from data    receive      'v'   nameBytes:u8 name n:u8 args:u32… data   a verb
+//     'r' now:u32 fromBytes:u8 from data    receive
 //   board → host   what comes of it, in order; the last is 'R'
 //     'S' toBytes:u8 to datagram            sent
-//     'E' kind:u32 event:20 octets name data
+//     'E' kind:u8 event:20 octets           an event of a modem module, its pointers as 0
 //     'I' octets                            the state region
 //     'R' result:i32; after 'm' also cycles:u32 instructions:u32 of the call before
 import { FirmwareError } from '../error.js';
@@ -24,7 +24,7 @@ export interface SentDatagram {
 export interface Step {
   readonly result: number;
   readonly sent: readonly SentDatagram[];
-  /** Frames of events, as they came. */
+  /** Events of modem modules, each its kind and 20 octets. */
   readonly events: readonly Uint8Array[];
 }
 
@@ -80,13 +80,6 @@ export class LockstepDevice {
 
   resume(now: number): Promise<Step> {
     return this.step('resume', words('u', now));
-  }
-
-  /** Of modem modules: `data` is written where verbs look for octets, first. */
-  verb(name: string, args: readonly number[], data: Uint8Array = new Uint8Array()): Promise<Step> {
-    const octets = new TextEncoder().encode(name);
-    const head = [Uint8Array.of(letter('v'), octets.length), octets, Uint8Array.of(args.length)];
-    return this.step(name, ...head, words('', ...args), data);
   }
 
   /** The state region as it is. */
