@@ -28,4 +28,19 @@ export const enum ErrorCode {
   // The world's.
   /** A restored image is damaged, or has another magic, layout version or length; the device was started clean. */
   BadImage = -33,
+  // An update's: what runs goes on running.
+  /** No chunk, or no header, of a format that the board knows; or one that ends elsewhere than it says. */
+  UpdateFormat = -48,
+  /** Not signed by the key that the board trusts. */
+  UpdateSignature = -49,
+  /** All chunks are here, but their SHA-256 is not the one that was signed. */
+  UpdateDamaged = -50,
+  /** For another application, board or version of the contract. */
+  UpdateForeign = -51,
+  /** No newer than what runs, and not marked as a way back. */
+  UpdateVersion = -52,
+  /** It was tried here before, and did not confirm that it works. */
+  UpdateFailed = -53,
+  /** The board's memory for updates could not be written. */
+  UpdateStorage = -54,
 }

@@ -34,6 +34,8 @@ export const DIGEST_AT = 68;
 export const enum HeaderFlags {
   /** The version may be older than the one that runs, or the same. */
   Downgrade = 1,
+  /** It may have been tried and rolled back before. */
+  Again = 2,
 }
 
 const PART_MAX = 0xffff;
@@ -59,6 +61,8 @@ export interface UpdateInfo {
   readonly digest: Uint8Array;
   /** May go back to an older version. Default: false. */
   readonly downgrade?: boolean;
+  /** May be tried where it was rolled back before. Default: false. */
+  readonly again?: boolean;
 }
 
 /** "1.2.3" as numbers. Throws ERR_UPDATE_HEADER for anything else: there is no room for what follows a "-" or a "+". */
@@ -85,7 +89,8 @@ export function encodeSigned(info: UpdateInfo): Uint8Array {
   const view = new DataView(octets.buffer);
   view.setUint32(0, HEADER_MAGIC, true);
   view.setUint8(FORMAT_AT, HEADER_FORMAT);
-  view.setUint8(FLAGS_AT, info.downgrade === true ? HeaderFlags.Downgrade : 0);
+  const { downgrade, again } = info;
+  view.setUint8(FLAGS_AT, (downgrade === true ? HeaderFlags.Downgrade : 0) | (again === true ? HeaderFlags.Again : 0));
   view.setUint16(ABI_AT, info.abi, true);
   for (const [i, part] of info.version.entries()) view.setUint16(VERSION_AT + 2 * i, part, true);
   octets.set(textOf('name', info.name), NAME_AT);
@@ -124,6 +129,7 @@ export function decodeSigned(octets: Uint8Array): UpdateInfo | undefined {
     bytes: view.getUint32(BYTES_AT, true),
     digest: octets.slice(DIGEST_AT, DIGEST_AT + DIGEST_BYTES),
     downgrade: (octets[FLAGS_AT]! & HeaderFlags.Downgrade) !== 0,
+    again: (octets[FLAGS_AT]! & HeaderFlags.Again) !== 0,
   };
 }
 
