@@ -42,7 +42,9 @@ const enum Section {
 
 const PREAMBLE_BYTES = 8;
 const FUNCTION_KIND = 0;
-const I32_CONST = 0x41;
+const END = 0x0b;
+/** Octets after f32.const and f64.const; all others have a number in LEB128. */
+const FLOAT_CONSTANTS: Readonly<Record<number, number>> = { 67: 4, 68: 8 };
 
 /** Numbers in LEB128 (5.2.2), and what else a module is made of. */
 export class LebReader {
@@ -158,13 +160,15 @@ function readBody(reader: LebReader, type: FunctionType): FunctionBody {
   return { type, locals, code: body.rest() };
 }
 
-/** Ours begin with an i32 constant each. */
+/** A global begins with a constant. */
 function readGlobal(reader: LebReader): ValueType {
   const type = reader.octet() as ValueType;
   reader.octet(); // mutability
-  if (reader.octet() !== I32_CONST) throw new FirmwareError('ERR_MODULE_FORMAT', 'a global that is no i32 constant');
-  reader.signed();
-  reader.octet(); // end
+  const opcode = reader.octet();
+  const floatBytes = FLOAT_CONSTANTS[opcode];
+  if (floatBytes === undefined) reader.signed64();
+  else reader.take(floatBytes);
+  if (reader.octet() !== END) throw new FirmwareError('ERR_MODULE_FORMAT', 'a global begins with more than a constant');
   return type;
 }
 
