@@ -10,8 +10,9 @@
 #define AIRCR REGISTER(0xe000ed0c)
 #define AIRCR_VECTKEY (0x05fau << 16)
 #define AIRCR_SYSRESETREQ (1u << 2)
-/// Interrupt Set-Enable Registers.
+/// Interrupt Set-Enable and Clear-Enable Registers.
 #define NVIC_ISER(word) REGISTER(0xe000e100 + 4 * (word))
+#define NVIC_ICER(word) REGISTER(0xe000e180 + 4 * (word))
 
 extern uint32_t __stack_top[];
 
@@ -52,6 +53,8 @@ __attribute__((section(".vectors.core"), used)) static const struct vectors core
 };
 
 void cortex_enable(uint32_t number) { NVIC_ISER(number / 32) = 1u << number % 32; }
+
+void cortex_disable(uint32_t number) { NVIC_ICER(number / 32) = 1u << number % 32; }
 
 void core_reset(void) {
   __asm volatile("cpsid i\n dsb" ::: "memory");

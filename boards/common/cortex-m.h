@@ -16,6 +16,8 @@ typedef void (*cortex_handler)(void);
 
 /// Lets interrupt `number` of the part through.
 void cortex_enable(uint32_t number);
+/// Holds it back, whatever its peripheral says.
+void cortex_disable(uint32_t number);
 /// An interrupt that nobody has enabled: a fault.
 void cortex_fault(void);
 

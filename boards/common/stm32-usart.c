@@ -18,13 +18,12 @@
 #define CR1_RXNEIE (1u << 5)
 #define CR1_TE (1u << 3)
 #define CR1_RE (1u << 2)
-#define CR1_ON (CR1_UE | CR1_TE | CR1_RE)
 
 #define BAUD 115200
 
 void usart_begin(uint32_t bus_hz) {
   USART_BRR = (bus_hz + BAUD / 2) / BAUD; // sixteenths of a divisor, over which the receiver samples
-  USART_CR1 = CR1_ON | CR1_RXNEIE;
+  USART_CR1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
   cortex_enable(USART_IRQ);
 }
 
@@ -32,14 +31,14 @@ void usart_interrupt(void) {
   // Reading SR and then DR also clears an overrun, whose octets are lost: the frame's checks will see.
   while (USART_SR & (SR_RXNE | SR_ORE)) {
     if (!link_has_room()) {
-      USART_CR1 = CR1_ON; // until port_uart_resume
+      cortex_disable(USART_IRQ); // until port_uart_resume
       return;
     }
     link_push((uint8_t)USART_DR);
   }
 }
 
-void port_uart_resume(void) { USART_CR1 = CR1_ON | CR1_RXNEIE; }
+void port_uart_resume(void) { cortex_enable(USART_IRQ); }
 
 void port_uart_put(uint8_t octet) {
   while (!(USART_SR & SR_TXE)) {

@@ -34,7 +34,6 @@
 #define UART_RXDRDY REGISTER(0x40002108)
 #define UART_TXDRDY REGISTER(0x4000211c)
 #define UART_INTENSET REGISTER(0x40002304)
-#define UART_INTENCLR REGISTER(0x40002308)
 #define UART_INT_RXDRDY (1u << 2)
 #define UART_ENABLE REGISTER(0x40002500)
 #define UART_ENABLE_ON 4
@@ -71,7 +70,7 @@ static void timer_interrupt(void) {
 static void uart_interrupt(void) {
   while (UART_RXDRDY) {
     if (!link_has_room()) {
-      UART_INTENCLR = UART_INT_RXDRDY; // until port_uart_resume
+      cortex_disable(UART0_IRQ); // until port_uart_resume
       return;
     }
     UART_RXDRDY = 0;
@@ -120,7 +119,7 @@ void port_init(void) {
   begin_uart();
 }
 
-void port_uart_resume(void) { UART_INTENSET = UART_INT_RXDRDY; }
+void port_uart_resume(void) { cortex_enable(UART0_IRQ); }
 
 void port_uart_put(uint8_t octet) {
   UART_TXDRDY = 0;
@@ -137,8 +136,9 @@ uint32_t port_cycles(void) {
 
 uint32_t port_now_ms(void) {
   uint32_t was = cortex_lock();
-  // A tick that is due and has not been counted only makes this longer.
-  uint32_t cycles = port_cycles() - (TIMER_CC(TICK_CHANNEL) - TICK_CYCLES);
+  // A tick that is due and has not been counted only makes this longer. One that comes a cycle early (in an emulator that
+  // rounds) must not make it negative.
+  int32_t cycles = (int32_t)(port_cycles() - (TIMER_CC(TICK_CHANNEL) - TICK_CYCLES));
   uint32_t now = tick_ms;
   cortex_unlock(was);
   for (; cycles >= CYCLES_PER_MS; cycles -= CYCLES_PER_MS) now++; // this core cannot divide

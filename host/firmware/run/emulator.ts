@@ -1,6 +1,7 @@
 // One board in its emulator: datagrams and log lines over its serial line, and the hand at its reset button.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeFrame, FrameDecoder } from '../../net/slip.js';
@@ -20,6 +21,10 @@ export const INSTRUCTION_NS = 2 ** ICOUNT_SHIFT;
 const FRAME_BYTES_MAX = 65_536;
 const LOG_FRAME = 0x00;
 const LOG_HEADER_BYTES = 2;
+/** In a folder of the emulator's own. */
+const MONITOR_FILE = 'monitor';
+const LINE_FILE = 'line';
+const SEED_FILE = 'seed';
 /** Of what the emulator says itself; the rest is dropped. */
 const COMPLAINT_CHARS_MAX = 2_000;
 
@@ -50,13 +55,14 @@ export interface RunningBoard {
 export async function startEmulator(board: Board, elf: string, options: EmulatorOptions): Promise<RunningBoard> {
   const { emulator } = board;
   if (emulator === undefined) throw new FirmwareError('ERR_EMULATOR', `${board.name} has no emulator`);
-  const folder = mkdtempSync(join(tmpdir(), 'thimble-qmp-'));
-  const path = join(folder, 'qmp');
-  const monitor = await Monitor.listen(path);
-  const child = spawn(emulator.program, argumentsFor(emulator, elf, path, options.seed), {
-    stdio: ['pipe', 'pipe', 'pipe'],
+  const folder = mkdtempSync(join(tmpdir(), 'thimble-board-'));
+  const monitor = await Monitor.listen(join(folder, MONITOR_FILE));
+  const line = openLine(join(folder, LINE_FILE));
+  const child = spawn(emulator.program, argumentsFor(emulator, elf, folder, options.seed), {
+    stdio: ['pipe', line.writer, 'pipe'],
   });
-  const running = new EmulatedBoard(child, monitor, emulator.program, options);
+  closeSync(line.writer);
+  const running = new EmulatedBoard(child, line.reader, monitor, emulator.program, options);
   void running.ended.then(() => rmSync(folder, { recursive: true, force: true }));
   try {
     await monitor.ready();
@@ -66,14 +72,30 @@ export async function startEmulator(board: Board, elf: string, options: Emulator
   return running;
 }
 
-function argumentsFor(emulator: Emulator, elf: string, monitor: string, seed: number): string[] {
+/**
+ * What the board says comes through a pipe with a name. The pipes of child processes are sockets, in which each octet takes
+ * up hundreds, and emulated UARTs drop what does not fit.
+ */
+function openLine(path: string): { readonly reader: Socket; readonly writer: number } {
+  execFileSync('mkfifo', [path]);
+  const reader = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), writable: false });
+  return { reader, writer: openSync(path, constants.O_WRONLY) };
+}
+
+function argumentsFor(emulator: Emulator, elf: string, folder: string, seed: number): string[] {
   const { seedAt } = emulator;
-  const place = seedAt === undefined ? [] : ['-device', `loader,addr=${seedAt},data=${seed >>> 0},data-len=4`];
+  const place: string[] = [];
+  if (seedAt !== undefined) {
+    // As a file it is part of flash; `data=` would be a write, which flash ignores.
+    const file = join(folder, SEED_FILE);
+    writeFileSync(file, new Uint8Array(new Uint32Array([seed]).buffer));
+    place.push('-device', `loader,file=${file},addr=${seedAt},force-raw=on`);
+  }
   return [
     ...emulator.arguments,
     ...['-icount', `shift=${ICOUNT_SHIFT}`],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
-    ...['-qmp', `unix:${monitor}`],
+    ...['-qmp', `unix:${join(folder, MONITOR_FILE)}`],
     ...['-kernel', elf],
     ...place,
   ];
@@ -89,12 +111,14 @@ class EmulatedBoard implements RunningBoard {
 
   constructor(
     private readonly child: ChildProcess,
+    line: Socket,
     private readonly monitor: Monitor,
     private readonly program: string,
     private readonly options: EmulatorOptions,
   ) {
     this.decoder = new FrameDecoder(FRAME_BYTES_MAX, (frame) => this.take(frame));
-    child.stdout!.on('data', (octets: Buffer) => this.decoder.push(octets));
+    line.on('data', (octets: Buffer) => this.decoder.push(octets));
+    line.on('error', () => {}); // as below
     child.stderr!.on('data', (text: Buffer) => {
       this.complaint = (this.complaint + text.toString()).slice(0, COMPLAINT_CHARS_MAX);
     });
