@@ -1,16 +1,23 @@
-// thimble build: applications and modules to WebAssembly.
+// thimble build: applications and modules to WebAssembly, and to what a board needs of them.
+import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { isAbsolute, join, relative, resolve } from 'node:path';
-import { readBoard } from '../firmware/boards.js';
+import { join } from 'node:path';
+import { MODULE_EXTENSION } from '../firmware/artifacts.js';
+import { type Board, readBoard } from '../firmware/boards.js';
 import { applicationTarget, type BuildReport, type BuildTarget, build, listTargets } from '../firmware/build.js';
 import { FirmwareError } from '../firmware/error.js';
+import { parseSigningKey } from '../firmware/manifest.js';
+import { describeBuilds, withLargest } from './build-report.js';
 import { UsageError } from './failure.js';
-import { isFolder } from './files.js';
-import { number, print, printJson, table } from './output.js';
+import { isFolder, readInput } from './files.js';
+import { print, printJson } from './output.js';
 
 export interface BuildCommandOptions {
   readonly board?: string;
   readonly out?: string;
+  readonly appVersion?: string;
+  readonly key?: string;
+  readonly checked?: boolean;
   readonly debug?: boolean;
   readonly json?: boolean;
   readonly use?: readonly string[];
@@ -18,30 +25,78 @@ export interface BuildCommandOptions {
 
 /** `app`: a file, the name of an example or module, or nothing for all of the library's. */
 export async function runBuild(app: string | undefined, options: BuildCommandOptions): Promise<void> {
-  const board = options.board === undefined ? undefined : readBoard(options.board);
-  const limits = { ...board?.limits, ...parseLimits(options.use ?? []) };
-  const common = { limits, debug: options.debug === true };
-  const targets = selectTargets(app, options.out).map((target) => ({ ...target, ...common }));
   const reports: BuildReport[] = [];
-  for (const target of targets) reports.push(await build(target).catch(blameLimit));
-  if (options.json === true) printJson({ modules: reports });
-  else printReports(reports);
+  for (const target of readTargets(app, options)) reports.push(await build(target).catch(blameLimit));
+  if (options.json === true) printJson({ modules: reports.map(withLargest) });
+  else print(describeBuilds(reports));
 }
 
-function selectTargets(app: string | undefined, out: string | undefined): BuildTarget[] {
+/** What a command line asks to be built. Throws a UsageError, or a FirmwareError that is the caller's. */
+export function readTargets(app: string | undefined, options: BuildCommandOptions): BuildTarget[] {
+  const board = options.board === undefined ? undefined : readBoard(options.board);
+  const limits = { ...board?.limits, ...parseLimits(options.use ?? []) };
+  if (options.checked === true && board?.engine !== 'native') {
+    throw new UsageError(
+      'ERR_USAGE_CHECKED',
+      `--checked is for boards with native code${board === undefined ? '' : `, not ${board.name}`}: elsewhere the runtime checks`,
+    );
+  }
+  const common = {
+    limits,
+    debug: options.debug === true,
+    ...(board !== undefined && { board }),
+    ...(options.appVersion !== undefined && { version: checkVersion(options.appVersion) }),
+    ...(options.key !== undefined && { key: readKey(options.key) }),
+    ...(options.checked === true && { checked: true }),
+  };
+  return selectTargets(app, options.out, board).map((target) => ({ ...target, ...common }));
+}
+
+function selectTargets(app: string | undefined, out: string | undefined, board?: Board): BuildTarget[] {
+  if (app === undefined && out !== undefined) {
+    throw new UsageError('ERR_USAGE_OUT', '--out needs an application: thimble build APP --out FILE');
+  }
+  if (out !== undefined && !out.endsWith(MODULE_EXTENSION)) {
+    throw new UsageError('ERR_USAGE_OUT', `--out ${out}: the module's file, which ends in ${MODULE_EXTENSION}`);
+  }
+  const place = (name: string): string => out ?? join('build', board?.name ?? '', `${name}${MODULE_EXTENSION}`);
   if (app === undefined) {
-    if (out !== undefined)
-      throw new UsageError('ERR_USAGE_OUT', '--out needs an application: thimble build APP --out FILE');
-    return listTargets();
+    if (board === undefined) return listTargets();
+    // What is no device is nothing that a board could run.
+    return listTargets().flatMap((target) => (target.contract ? [{ ...target, out: place(target.name) }] : []));
   }
   const known = listTargets().find((target) => target.name === app);
   // What others run (BUILD_DIR) changes only when everything is built: this may be built with limits of its own.
-  if (known !== undefined) return [{ ...known, out: out ?? join('build', `${known.name}.wasm`) }];
+  if (known !== undefined) return [checkDevice({ ...known, out: place(known.name) }, board)];
   if (!existsSync(app) || isFolder(app)) {
     const names = listTargets().map((target) => target.name);
     throw new FirmwareError('ERR_APP_NOT_FOUND', `no application "${app}": a file, or one of ${names.join(', ')}`);
   }
-  return [applicationTarget(app, out ?? join('build', `${applicationTarget(app).name}.wasm`))];
+  return [applicationTarget(app, place(applicationTarget(app).name))];
+}
+
+function checkDevice(target: BuildTarget, board: Board | undefined): BuildTarget {
+  if (board === undefined || target.contract) return target;
+  throw new UsageError(
+    'ERR_USAGE_BOARD',
+    `${target.name} is no device that a board could run: build it without --board`,
+  );
+}
+
+function checkVersion(text: string): string {
+  if (/^\d{1,5}\.\d{1,5}\.\d{1,5}$/.test(text) && text.split('.').every((part) => Number(part) <= VERSION_PART_MAX)) {
+    return text;
+  }
+  throw new UsageError(
+    'ERR_USAGE_VERSION',
+    `--app-version ${text}: three numbers from 0 to ${VERSION_PART_MAX}, such as 1.2.3`,
+  );
+}
+
+const VERSION_PART_MAX = 65_535;
+
+function readKey(file: string): KeyObject {
+  return parseSigningKey(readInput('--key', file), `--key ${file}`);
 }
 
 /** NAME=VALUE pairs of --use. */
@@ -63,23 +118,6 @@ function blameLimit(error: unknown): never {
   const said = error instanceof FirmwareError && error.code === 'ERR_COMPILE' && LIMIT_SAID.exec(error.message);
   if (said) throw new FirmwareError('ERR_LIMIT', `--use ${said[1]}`);
   throw error;
-}
-
-/** As short as the current folder allows; what is outside of it in full, not as a ladder of `..`. */
-function displayPath(file: string): string {
-  const path = relative(process.cwd(), file);
-  return path.startsWith('..') || isAbsolute(path) ? resolve(file) : path;
-}
-
-function printReports(reports: readonly BuildReport[]): void {
-  const rows = reports.map((r) => [
-    r.name,
-    number(r.wasmBytes),
-    number(r.stateBytes),
-    number(r.linearBytes),
-    displayPath(r.out),
-  ]);
-  print(table(['module', 'wasm B', 'state B', 'linear memory B', 'file'], rows));
 }
 
 /** Builds an application where `build` would by default, and returns the file. */

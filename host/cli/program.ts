@@ -35,15 +35,26 @@ function createProgram(): Command {
 
   program
     .command('build')
-    .description('compile an application (or all examples and modules) to WebAssembly, checked and measured')
+    .description(
+      'compile an application (or all examples and modules), check it, and make all that a board needs of it',
+    )
     .argument('[APP]', 'a file, or the name of an example or module; default: all of them')
-    .option('--board <name>', 'the board it is for: a folder under boards/; default: the default limits')
-    .option('--out <file>', 'where the module goes; default: build/APP.wasm')
+    .option('--board <name>', 'the board it is for, see thimble boards; default: none, and no budget')
+    .option('--out <file>', 'where the module goes, and what belongs to it beside it; default: build/[BOARD/]APP.wasm')
     .option('--use <name=value>', 'a limit other than the default, such as TOPICS_MAX=24; repeatable', collect)
+    .option('--app-version <x.y.z>', "the application's version; default: that of the nearest package.json, or 0.0.0")
+    .option('--key <file>', 'Ed25519 key in PEM that signs the manifest; default: it is not signed')
+    .option('--checked', 'native code that checks each access to memory; default: off')
     .option('--debug', 'with names and assertions, optimised less; default: off')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  thimble build sensor --use TOPICS_MAX=4 --out sensor.wasm')
     .action(async (app, options) => (await import('./build.js')).runBuild(app, options));
+
+  program
+    .command('boards')
+    .description('the boards that an application can be built for')
+    .option('--json', 'print one JSON document')
+    .action(async (options) => (await import('./boards.js')).runBoards(options));
 
   program
     .command('broker')

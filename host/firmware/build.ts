@@ -1,28 +1,42 @@
-// One module from source to what goes onto a device: compiled, linked, checked, measured.
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+// One module from source to what goes onto a device: compiled, linked, checked, measured, held to the board's budget, and
+// written with what belongs to it.
+import type { KeyObject } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { ABI_VERSION } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
+import { removeFolder, type TemporaryBuild, writeArtifacts } from './artifacts.js';
+import type { Board } from './boards.js';
+import { checkBudget, nativeUsages, type Usages, wamrUsages } from './budget.js';
+import { callGraph, deepest } from './call-graph.js';
 import { checkModule } from './check.js';
 import { type CompileOptions, compile } from './compile.js';
-import { link } from './link.js';
+import { type Linked, link } from './link.js';
+import { type ManifestSizes, makeManifest, versionFor } from './manifest.js';
+import { buildForCore } from './native-step.js';
 import { APPS_DIR, BUILD_DIR, MODULES_DIR } from './paths.js';
+import { type BuildReport, compareReports, largestFirst, type StoredReport } from './report.js';
+import { wamrStackBytes } from './wamr-memory.js';
+import { parseModule } from './wasm.js';
+
+export type { BuildReport } from './report.js';
 
 export interface BuildTarget extends CompileOptions {
   readonly name: string;
-  /** Where the module goes. */
+  /** Where the module goes; the rest of the build goes beside it. Ends in .wasm. */
   readonly out: string;
   /** False for modules without a device, such as the codec. */
   readonly contract: boolean;
-}
-
-export interface BuildReport {
-  readonly name: string;
-  readonly out: string;
-  readonly wasmBytes: number;
-  /** Octets of the state region. */
-  readonly stateBytes: number;
-  /** Octets of linear memory in all: state, tables, constants. */
-  readonly linearBytes: number;
+  /** Default: none, and so no budget. Its limits are not taken from here, but from `limits`. */
+  readonly board?: Board;
+  /** Three numbers, such as 1.2.3. Default: that of the nearest package.json. */
+  readonly version?: string;
+  /** Signs the manifest. Default: it is not signed. */
+  readonly key?: KeyObject;
+  /** Native code checks each access to memory. Default: false. */
+  readonly checked?: boolean;
+  /** For the figures: what does not fit the board is built, too. Default: false. */
+  readonly anySize?: boolean;
 }
 
 /** Entry points in assembly/modules that are no modules of their own. */
@@ -60,15 +74,88 @@ export function applicationTarget(file: string, out?: string): BuildTarget {
   };
 }
 
-/** Builds one target and writes it. Throws a FirmwareError, and writes nothing then. */
+/**
+ * Builds one target and writes it. Throws a FirmwareError, and writes nothing then: ERR_MODULE_RULES with the rules that it
+ * breaks, ERR_BUDGET where the board does not hold it.
+ */
 export async function build(target: BuildTarget): Promise<BuildReport> {
+  const linked = await makeModule(target);
+  const native = target.board?.engine === 'native' ? await buildForCore(target, linked) : undefined;
+  try {
+    const report = describe(target, linked, native);
+    if (target.anySize !== true) checkFit(report, target.limits ?? {});
+    return write(target, linked, report, native);
+  } finally {
+    if (native !== undefined) removeFolder(native.folder);
+  }
+}
+
+function checkFit(report: StoredReport, limits: Readonly<Record<string, number>>): void {
+  const { name, board, flash, ram } = report;
+  if (board === null || flash === null || ram === null) return;
+  checkBudget({ name, board, functions: report.nativeFunctions ?? report.functions, limits }, { flash, ram });
+}
+
+/** Compiled, checked, linked, and checked again. */
+async function makeModule(target: BuildTarget): Promise<Linked> {
   const compiled = await compile(target);
-  const options = { debug: target.debug === true, contract: target.contract };
+  const debug = target.debug === true;
+  const updates = target.board === undefined || target.board.updates === true;
+  const options = { debug, contract: target.contract, updates };
   checkModule(compiled, options);
-  const { bytes, linearBytes } = link(compiled, options.debug);
-  checkModule(bytes, options);
-  mkdirSync(dirname(target.out), { recursive: true });
-  writeFileSync(target.out, bytes);
-  const stateBytes = target.contract ? new DeviceModule(bytes, target.name).imageBytes : 0;
-  return { name: target.name, out: target.out, wasmBytes: bytes.length, stateBytes, linearBytes };
+  const linked = link(compiled, debug);
+  checkModule(linked.bytes, options);
+  return linked;
+}
+
+function describe(target: BuildTarget, linked: Linked, native: TemporaryBuild | undefined): StoredReport {
+  const graph = callGraph(parseModule(linked.bytes), linked.names);
+  const sizes = {
+    wasmBytes: linked.bytes.length,
+    stateBytes: target.contract ? new DeviceModule(linked.bytes, target.name).imageBytes : 0,
+    linearBytes: linked.linearBytes,
+    operandStackBytes: wamrStackBytes(linked.bytes),
+  };
+  return {
+    format: 1,
+    name: target.name,
+    version: target.version ?? versionFor(target.application ?? MODULES_DIR),
+    board: target.board?.name ?? null,
+    ...sizes,
+    deepestCall: deepest(graph, () => 1).path,
+    ...(usagesOf(target.board, sizes, native) ?? { flash: null, ram: null }),
+    functions: largestFirst(graph.functions.map(({ name, bytes }) => ({ name, bytes }))),
+    nativeFunctions: native === undefined ? null : largestFirst(native.functions),
+  };
+}
+
+/** Undefined where the board has no end of memory, or there is no board. */
+function usagesOf(
+  board: Board | undefined,
+  sizes: ManifestSizes,
+  native: TemporaryBuild | undefined,
+): Usages | undefined {
+  if (board === undefined) return undefined;
+  if (native !== undefined) return nativeUsages(board, native);
+  return board.engine === 'wamr' ? wamrUsages(board, { ...sizes, loadedBytes: 0 }) : undefined;
+}
+
+function write(
+  target: BuildTarget,
+  { bytes }: Linked,
+  report: StoredReport,
+  native: TemporaryBuild | undefined,
+): BuildReport {
+  const { name, version, wasmBytes, stateBytes, linearBytes, operandStackBytes } = report;
+  const manifest = makeManifest(bytes, {
+    name,
+    version,
+    abi: target.contract ? ABI_VERSION : null,
+    board: target.board?.name,
+    sizes: { wasmBytes, stateBytes, linearBytes, operandStackBytes },
+    ...(target.key !== undefined && { key: target.key }),
+  });
+  const { before, files } = writeArtifacts(target.out, { module: bytes, manifest, report, native });
+  const { format: _, ...told } = report;
+  return { ...told, out: target.out, changes: compareReports(before, report), files };
 }

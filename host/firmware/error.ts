@@ -5,10 +5,16 @@ export type FirmwareErrorCode =
   | 'ERR_APP_NOT_FOUND'
   /** No folder under boards/ is called so. */
   | 'ERR_BOARD'
+  /** Flash or RAM of the board do not hold it; the message says by how much, and where they went. */
+  | 'ERR_BUDGET'
   /** The compiler refused it; the message holds what the compiler said. */
   | 'ERR_COMPILE'
+  /** A board cannot be written to, or its tool is missing or has failed. */
+  | 'ERR_FLASH'
   /** Tools that are missing could not be installed; the message has the command. */
   | 'ERR_INSTALL'
+  /** A key that cannot sign. */
+  | 'ERR_KEY'
   /** The bytes are not a WebAssembly module. */
   | 'ERR_MODULE_FORMAT'
   /** The module breaks the device's rules; the message lists them. */

@@ -17,7 +17,6 @@ describe('thimble build', () => {
   it('writes the module and reports its sizes', async () => {
     const out = join(temporaryFolder(), 'deep', 'er', 'beacon.wasm');
     const report = await build('beacon', '--out', out);
-    expect(Object.keys(report)).toEqual(['name', 'out', 'wasmBytes', 'stateBytes', 'linearBytes']);
     expect(report).toMatchObject({ name: 'beacon', out, wasmBytes: statSync(out).size });
     expect(report.stateBytes).toBeGreaterThan(0);
     expect(report.linearBytes).toBeGreaterThanOrEqual(report.stateBytes);

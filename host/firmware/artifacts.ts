@@ -1,0 +1,63 @@
+// The files that a build leaves: the module, and beside it, under the same name, what belongs to it.
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { NativeNeeds, Part } from './budget.js';
+import { cHeader } from './header.js';
+import type { Manifest } from './manifest.js';
+import { type Artifacts, readReport, type StoredReport } from './report.js';
+
+/** A build for a core, in a folder that goes once its files have been copied. */
+export interface TemporaryBuild extends NativeNeeds {
+  readonly folder: string;
+  readonly functions: readonly Part[];
+  readonly files: { readonly c: string; readonly elf: string; readonly hex: string; readonly bin: string };
+}
+
+export interface Content {
+  readonly module: Uint8Array;
+  readonly manifest: Manifest;
+  readonly report: StoredReport;
+  readonly native: TemporaryBuild | undefined;
+}
+
+export const MODULE_EXTENSION = '.wasm';
+
+/** `out`: the module's file. */
+export function artifactsBeside(out: string, isNative: boolean): Artifacts {
+  const stem = out.endsWith(MODULE_EXTENSION) ? out.slice(0, -MODULE_EXTENSION.length) : out;
+  const common = {
+    module: out,
+    manifest: `${stem}.json`,
+    header: `${stem}.h`,
+    report: `${stem}.report.json`,
+  };
+  if (!isNative) return common;
+  return { ...common, c: `${stem}.c`, elf: `${stem}.elf`, hex: `${stem}.hex`, bin: `${stem}.bin` };
+}
+
+/** Returns what was written, and the report of the build that was there before. */
+export function writeArtifacts(out: string, content: Content): { before: StoredReport | undefined; files: Artifacts } {
+  const { manifest, native } = content;
+  const files = artifactsBeside(out, native !== undefined);
+  const before = readReport(files.report);
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(files.module, content.module);
+  writeFileSync(files.manifest, asJson(manifest));
+  writeFileSync(files.header, cHeader(content.module, { ...manifest, ...manifest.sizes }));
+  if (native !== undefined) {
+    for (const kind of ['c', 'elf', 'hex', 'bin'] as const) copyFileSync(native.files[kind], files[kind]!);
+  }
+  writeFileSync(files.report, asJson(content.report));
+  return { before, files };
+}
+
+const asJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+export function makeFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'thimble-build-'));
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
