@@ -27,6 +27,10 @@
 #define CALL_BYTES_MAX (1 + 4 + 1 + LINK_ADDRESS_BYTES_MAX + 255)
 #define UNKNOWN_CALL (-99)
 #define U32_BYTES 4
+/// The instructions of the last call, on engines that can tell.
+#ifndef LOCKSTEP_INSTRUCTIONS
+#define LOCKSTEP_INSTRUCTIONS() 0
+#endif
 /// Where an event has the addresses of name and data: they differ from engine to engine.
 #define EVENT_POINTERS_AT 8
 #define EVENT_POINTERS_BYTES 8
@@ -101,7 +105,7 @@ static void send_measurements(void) {
   begin('R');
   write_u32(port_stack_used());
   write_u32(call_cycles);
-  write_u32(0);
+  write_u32(LOCKSTEP_INSTRUCTIONS());
   link_end();
 }
 

@@ -17,6 +17,7 @@ fn main() {
     build.compile("thimble");
     for name in LOOPS {
         let mut build = compiler(&headers);
+        build.define("LOCKSTEP_INSTRUCTIONS", "module_wamr_instructions").flag("-include").flag("module-wamr.h");
         for what in ["send", "event", "log"] {
             build.define(&format!("board_{what}"), format!("{name}_{what}").as_str());
         }
