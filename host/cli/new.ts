@@ -51,7 +51,10 @@ function checkName(name: string): void {
 
 /** Returns the files made, relative to the folder. */
 function copyTemplate(name: string): string[] {
-  const values: Readonly<Record<string, string>> = { name, thimble: JSON.stringify(`file:${PACKAGE_ROOT}`).slice(1, -1) };
+  const values: Readonly<Record<string, string>> = {
+    name,
+    thimble: JSON.stringify(`file:${PACKAGE_ROOT}`).slice(1, -1),
+  };
   const sources = readdirSync(TEMPLATE, { recursive: true, encoding: 'utf8' });
   return sources
     .filter((source) => statSync(join(TEMPLATE, source)).isFile())

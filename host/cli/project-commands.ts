@@ -22,9 +22,8 @@ export function addProjectCommands(program: Command): void {
   program
     .command('flash')
     .description("write an application to a real board, with the board's own tool")
-    .argument('<APP>', 'a file, or the name of an example or module')
+    .argument('<APP>', 'a file, the name of an example or module, or a .hex, .bin, .elf or .wasm that is built already')
     .requiredOption('--board <name>', 'the board it is for: a folder under boards/')
-    .option('--out <folder>', 'where the files go that are written; default: build/BOARD')
     .option('--dry-run', 'print the command, and do not run it')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  thimble flash doorbell.ts --board BOARD --dry-run')
