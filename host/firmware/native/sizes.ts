@@ -1,0 +1,71 @@
+// What a linked firmware takes and who takes it, out of what size, nm and the linker's map say.
+import type { Part } from '../budget.js';
+
+export interface Sections {
+  readonly textBytes: number;
+  readonly dataBytes: number;
+  /** All RAM that is not in flash as well, but the stack. */
+  readonly bssBytes: number;
+}
+
+export type PartName = 'module' | 'port' | 'library';
+
+export interface NativePart {
+  readonly name: PartName;
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+}
+
+/** `text`: what `size -A` prints. */
+export function readSections(text: string): Sections {
+  const sizes = new Map([...text.matchAll(/^(\.\S+)\s+(\d+)\s/gm)].map((match) => [match[1]!, Number(match[2])]));
+  const of = (name: string): number => sizes.get(name) ?? 0;
+  return { textBytes: of('.text'), dataBytes: of('.data'), bssBytes: of('.bss') + of('.noinit') };
+}
+
+/** The largest first. `text`: what `nm -S` prints. */
+export function readFunctions(text: string): Part[] {
+  const symbols = [...text.matchAll(/^[0-9a-f]+ ([0-9a-f]+) [tTwW] (\S+)$/gm)];
+  return symbols
+    .map((match) => ({ name: match[2]!, bytes: Number.parseInt(match[1]!, 16) }))
+    .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
+}
+
+/** Where what lies in each of the linker script's sections is kept. */
+const PLACES: Readonly<Record<string, readonly ('flashBytes' | 'ramBytes')[]>> = {
+  '.text': ['flashBytes'],
+  '.data': ['flashBytes', 'ramBytes'],
+  '.bss': ['ramBytes'],
+  '.noinit': ['ramBytes'],
+};
+
+/** An input section: name, address, length, file; a long name has a line of its own. */
+const INPUT = /^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S.*))?$/;
+const OUTPUT = /^(\.\S+)/;
+
+/**
+ * Who takes what, of a linker's map. `moduleObject`: the file that the module was compiled to. What is in nobody's file, such
+ * as gaps, is the port's, so that the parts make up the whole.
+ */
+export function readParts(map: string, moduleObject: string): NativePart[] {
+  const parts: Record<PartName, { flashBytes: number; ramBytes: number }> = {
+    module: { flashBytes: 0, ramBytes: 0 },
+    port: { flashBytes: 0, ramBytes: 0 },
+    library: { flashBytes: 0, ramBytes: 0 },
+  };
+  const layout = map.slice(map.indexOf('Linker script and memory map'));
+  let section = '';
+  for (const line of layout.replace(/^( \S+)\n\s+(?=0x)/gm, '$1 ').split('\n')) {
+    section = OUTPUT.exec(line)?.[1] ?? section;
+    const input = INPUT.exec(line);
+    if (input === null) continue;
+    const part = parts[partOf(input[3] ?? '', moduleObject)];
+    for (const place of PLACES[section] ?? []) part[place] += Number.parseInt(input[2]!, 16);
+  }
+  return (Object.keys(parts) as PartName[]).map((name) => ({ name, ...parts[name] }));
+}
+
+function partOf(file: string, moduleObject: string): PartName {
+  if (file.endsWith(moduleObject)) return 'module';
+  return /\.a(\(|$)/.test(file) ? 'library' : 'port';
+}
