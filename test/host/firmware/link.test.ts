@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../host/firmware/compile.js';
 import { type Linked, link } from '../../../host/firmware/link.js';
-import { fromText } from './modules.js';
+import { parseModule } from '../../../host/firmware/wasm.js';
+import { CONTRACT_TEXT, fromText } from './modules.js';
 
 interface Global {
   readonly value: number;
@@ -77,6 +78,46 @@ describe('the link step', () => {
   it('is no larger than what the compiler gave, which has the same exports', async () => {
     const compiled = await compile({ entry: 'modem-mqttsn' });
     expect(link(compiled).bytes.length).toBeLessThanOrEqual(compiled.length);
+  });
+
+  it('keeps the names of functions for people, and leaves them and all notes out of the module', async () => {
+    const compiled = await compile({ entry: 'modem-mqttsn' });
+    const noted = Uint8Array.from([...compiled, 0, 6, 4, ...new TextEncoder().encode('note'), 1]);
+    expect(parseModule(noted).customSections.map((s) => s.name)).toContain('note');
+    const { bytes, names } = link(noted);
+    const module = parseModule(bytes);
+    expect(module.customSections).toEqual([]);
+    expect([...names.keys()]).toEqual(module.functions.map((f) => f.index));
+    expect(parseModule(link(noted, true).bytes).customSections.map((s) => s.name)).toEqual(['name']);
+  });
+
+  it('finds the end by itself where the compiler has not told it', () => {
+    const text = '(module (memory (export "memory") 1) (data (i32.const 90) "abc") (data (i32.const 8) "abc"))';
+    expect(ends(link(fromText(text)))).toEqual({ dataEnd: 93, heapBase: 96 });
+    const state = CONTRACT_TEXT().replace(/(export "imageBytes".*?i32.const )16/, '$1 400');
+    expect(ends(link(fromText(`(module ${state})`)))).toEqual({ dataEnd: 416, heapBase: 416 });
+  });
+
+  it.each([
+    ['data', '(data (i32.const 92) "abc")', 94],
+    [
+      'the state region',
+      CONTRACT_TEXT()
+        .replace(/(export "imageBytes".*?i32.const )16/, '$1 79')
+        .replace('(memory (export "memory") 1)', ''),
+      94,
+    ],
+  ])('refuses a module where %s lie behind the end that the compiler tells', (_what, extra, at) => {
+    const ending = (end: number): Uint8Array =>
+      fromText(`(module (memory (export "memory") 1) ${extra}
+        (global $end i32 (i32.const ${end})) (export "__data_end" (global $end)))`);
+    expect(() => link(ending(at))).toThrow(
+      expect.objectContaining({
+        code: 'ERR_MODULE_RULES',
+        message: expect.stringContaining(`end at 95, not at ${at}`),
+      }),
+    );
+    expect(ends(link(ending(at + 1)))).toEqual({ dataEnd: 95, heapBase: 96 });
   });
 
   it('makes the same module every time', async () => {
