@@ -6,8 +6,11 @@ import { describe, it } from 'vitest';
 import { readPackages } from '../host/firmware/doctor/packages.js';
 import { findProgram } from '../host/firmware/programs.js';
 
-/** A program that a package of debian-packages.txt holds. */
+/** A program that a package of debian-packages.txt holds, or that is got elsewhere. */
 export type Tool = string;
+
+/** Programs that Debian has not, or not as new, and how to get them. */
+const ELSEWHERE: Readonly<Record<Tool, string>> = { cargo: 'https://rustup.rs' };
 
 /** The names in debian-packages.txt. */
 export function debianPackages(): string[] {
@@ -24,14 +27,17 @@ export function findTool(tool: Tool): string | undefined {
  * elsewhere, with the command that installs what is missing.
  */
 export function describeWithTools(tools: readonly Tool[], title: string, tests: () => void): void {
-  const packages = new Map(tools.map((tool) => [tool, packageOf(tool)])); // a name that no package has is a mistake
+  const inDebian = tools.filter((tool) => ELSEWHERE[tool] === undefined);
+  const packages = new Map(inDebian.map((tool) => [tool, packageOf(tool)])); // a name that no package has is a mistake
   const missing = tools.filter((tool) => findTool(tool) === undefined);
   if (missing.length === 0) {
     describe(title, tests);
     return;
   }
-  const wanted = new Set(missing.map((tool) => packages.get(tool)));
-  const reason = `${missing.join(' and ')} missing: apt-get install ${[...wanted].join(' ')}`;
+  const wanted = new Set(missing.flatMap((tool) => packages.get(tool) ?? []));
+  const ways = missing.flatMap((tool) => ELSEWHERE[tool] ?? []);
+  if (wanted.size > 0) ways.unshift(`apt-get install ${[...wanted].join(' ')}`);
+  const reason = `${missing.join(' and ')} missing: ${ways.join('; ')}`;
   if (process.env.CI !== undefined) {
     it(title, () => {
       throw new Error(reason);
