@@ -1,4 +1,4 @@
-// The only imports of a module. Their names in WASM are `board.send`, `board.event` and `board.log`.
+// The only imports of a module. Their names in WASM are `board.send`, `board.event` and so on.
 
 /**
  * Hands one datagram to the radio. Never blocks; the octets are the board's to read only during the call.
@@ -11,3 +11,12 @@ export declare function event(kind: i32, ptr: usize, len: i32): void;
 
 /** In debug builds only: a line of text (UTF-8) at a level from 0 (error) to 3 (debug). */
 export declare function log(level: i32, ptr: usize, len: i32): void;
+
+/**
+ * In applications that take updates: one chunk of one. Returns the chunks that are still missing, 0 where all are here and
+ * accepted, so that the update is started after this call into the module, or an ErrorCode where it is refused.
+ */
+export declare function update(ptr: usize, len: i32): i32;
+
+/** In applications that take updates: this one works, and stays. Means nothing where it is not on trial. */
+export declare function confirm(): void;

@@ -1,6 +1,7 @@
 // The client's verbs as an application in AssemblyScript uses them: names are string literals or the text line, and time
 // is known. Errors are ErrorCode, below zero.
 
+import { confirm as confirmToBoard, update as updateByBoard } from '../board';
 import { APP_BYTES } from '../memory/limits';
 import { Text } from '../memory/text';
 import { ErrorCode } from '../protocol/error-code';
@@ -99,4 +100,18 @@ export function now(): i32 {
 /** True at and after the moment `at`. */
 export function isTime(at: i32): bool {
   return client.now - at >= 0;
+}
+
+/**
+ * Hands the data of a message to the board as one chunk of an update of this application. Returns the chunks that are still
+ * missing, 0 where all are here and accepted, so that the update is started after this call of `tick`, or an ErrorCode where it is
+ * refused. A chunk out of order changes nothing: what is missing tells the sender where to go on.
+ */
+export function update(event: Event): i32 {
+  return updateByBoard(event.data, event.dataBytes);
+}
+
+/** This application works: an update on trial stays. Without it the board goes back to what was there, after five minutes or a reset. */
+export function confirm(): void {
+  confirmToBoard();
 }

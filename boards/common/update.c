@@ -145,6 +145,8 @@ struct update_start update_boot(const struct update_options *from, uint32_t now)
     start.slot = idle_slot();
     start.is_on_trial = true;
   }
+  const uint8_t *slot = slot_at(table, start.slot);
+  start.bytes = slot[SLOT_KNOWN_AT] ? get32(slot + SLOT_BYTES_AT) : 0;
   return start;
 }
 

@@ -44,7 +44,8 @@ struct update_options {
 };
 
 struct update_start {
-  uint8_t slot; ///< To be started: 0, which holds what the board was shipped with before any update, or 1.
+  uint8_t slot;   ///< To be started: 0, which holds what the board was shipped with before any update, or 1.
+  uint32_t bytes; ///< Of the module in it; 0 where no update has been to this slot.
   bool is_on_trial;
   bool was_rolled_back; ///< An update was given up since the last start.
 };

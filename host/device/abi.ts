@@ -56,6 +56,13 @@ export interface Board {
   send(datagram: Uint8Array, to: Uint8Array): number;
   /** Of modem modules. */
   event?(event: DeviceEvent): void;
+  /**
+   * Of applications that take updates: one chunk, valid only during the call. Returns the chunks that are still missing, 0 where
+   * the update is accepted, or an ErrorCode; without it every chunk is refused with ErrorCode.WrongState.
+   */
+  update?(chunk: Uint8Array): number;
+  /** Of applications that take updates: this one works. */
+  confirm?(): void;
   /** Of debug builds: 0 error to 3 debug. */
   log?(level: number, text: string): void;
 }

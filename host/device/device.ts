@@ -151,6 +151,9 @@ function instantiate(
       return board.send(octets(at, length), octets(module.peerAt + 1, octets(module.peerAt, 1)[0]!));
     },
     event: (_kind: number, at: number): void => current()!.board.event?.(readEvent(memory!.buffer, at)),
+    update: (at: number, length: number): number =>
+      current()!.board.update?.(octets(at, length)) ?? ErrorCode.WrongState,
+    confirm: (): void => current()!.board.confirm?.(),
     log: (level: number, at: number, length: number): void =>
       current()!.board.log?.(level, new TextDecoder().decode(octets(at, length))),
   };

@@ -51,6 +51,8 @@ export interface ReceiverOptions {
 /** What a board is to start. */
 export interface Boot {
   readonly slot: number;
+  /** Of the module in it; undefined where no update has been to this slot. */
+  readonly bytes: number | undefined;
   readonly isOnTrial: boolean;
   /** An update was given up since the last start. */
   readonly wasRolledBack: boolean;
@@ -86,17 +88,18 @@ export class Receiver {
     this.refused = undefined;
     this.trialEndsAt = Number.POSITIVE_INFINITY;
     const { active, trial, slots } = this.table;
+    const bytes = slots[active]?.bytes;
     const other = slots[1 - active];
     if (trial === Trial.Started) {
       this.change({ trial: Trial.None, failed: other!.digest });
-      return { slot: active, isOnTrial: false, wasRolledBack: true };
+      return { slot: active, bytes, isOnTrial: false, wasRolledBack: true };
     }
     // What cannot be written down as begun is not begun: it would never be given up.
     if (trial === Trial.Pending && this.change({ trial: Trial.Started })) {
       this.trialEndsAt = now + (this.options.trialMs ?? TRIAL_MS_DEFAULT);
-      return { slot: 1 - active, isOnTrial: true, wasRolledBack: false };
+      return { slot: 1 - active, bytes: other!.bytes, isOnTrial: true, wasRolledBack: false };
     }
-    return { slot: active, isOnTrial: false, wasRolledBack: false };
+    return { slot: active, bytes, isOnTrial: false, wasRolledBack: false };
   }
 
   /** `board.update`: the chunks that are still missing, 0 where all are here and accepted, or an ErrorCode. */

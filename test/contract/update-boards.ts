@@ -14,6 +14,7 @@ export type Verify = (signed: Uint8Array, signature: Uint8Array) => boolean;
 
 export interface BootResult {
   readonly slot: number;
+  readonly bytes: number | undefined;
   readonly isOnTrial: boolean;
   readonly wasRolledBack: boolean;
 }
@@ -153,8 +154,8 @@ export class NativeBoard implements UpdateBoard {
   async boot(now: number): Promise<BootResult | 'cut'> {
     const answer = await this.ask(`boot ${now}`);
     if (answer === 'cut') return 'cut';
-    const [slot, isOnTrial, wasRolledBack] = answer.split(' ').map(Number);
-    return { slot: slot!, isOnTrial: isOnTrial === 1, wasRolledBack: wasRolledBack === 1 };
+    const [slot, bytes, isOnTrial, wasRolledBack] = answer.split(' ').map(Number);
+    return { slot: slot!, bytes: bytes || undefined, isOnTrial: isOnTrial === 1, wasRolledBack: wasRolledBack === 1 };
   }
 
   async chunk(octets: Uint8Array): Promise<number | 'cut'> {

@@ -88,7 +88,7 @@ static void obey(const struct update_options *options) {
   unsigned slot, number;
   if (sscanf(line, "boot %u", &number) == 1) {
     struct update_start start = update_boot(options, number);
-    printf("%d %d %d\n", start.slot, start.is_on_trial, start.was_rolled_back);
+    printf("%d %u %d %d\n", start.slot, (unsigned)start.bytes, start.is_on_trial, start.was_rolled_back);
   } else if (strncmp(line, "chunk ", 6) == 0) {
     size_t bytes = get_hex(line + 6, octets);
     printf("%d\n", (int)update_chunk(octets, bytes));

@@ -29,9 +29,9 @@ async function send(board: UpdateBoard, chunks: readonly Uint8Array[]): Promise<
   return said;
 }
 
-const OLD = { slot: 0, isOnTrial: false, wasRolledBack: false };
-const TRIED = { slot: 1, isOnTrial: true, wasRolledBack: false };
-const BACK = { slot: 0, isOnTrial: false, wasRolledBack: true };
+const OLD = { slot: 0, bytes: undefined, isOnTrial: false, wasRolledBack: false };
+const TRIED = { slot: 1, bytes: NEWER.length, isOnTrial: true, wasRolledBack: false };
+const BACK = { slot: 0, bytes: undefined, isOnTrial: false, wasRolledBack: true };
 
 function suite(create: () => UpdateBoard): void {
   const boards: UpdateBoard[] = [];
@@ -60,7 +60,7 @@ function suite(create: () => UpdateBoard): void {
     expect(await board.read(1, NEWER.length)).toEqual(NEWER);
     expect(await board.confirm()).toBe('ok');
     expect(await board.state(9_999)).toEqual({ isAccepted: false, isOverdue: false, version: '1.1.0' });
-    expect(await board.boot(100)).toEqual({ ...OLD, slot: 1 });
+    expect(await board.boot(100)).toEqual({ ...OLD, slot: 1, bytes: NEWER.length });
   });
 
   it('takes the next update into the slot that is free then', async () => {
@@ -69,9 +69,9 @@ function suite(create: () => UpdateBoard): void {
     await board.boot(0);
     await board.confirm();
     expect((await send(board, chunksOf(OTHER, { version: '1.1.1' }))).at(-1)).toBe(0);
-    expect(await board.boot(0)).toEqual({ ...TRIED, slot: 0 });
+    expect(await board.boot(0)).toEqual({ ...TRIED, slot: 0, bytes: OTHER.length });
     await board.confirm();
-    expect(await board.boot(0)).toEqual(OLD);
+    expect(await board.boot(0)).toEqual({ ...OLD, bytes: OTHER.length });
     expect(await board.read(0, OTHER.length)).toEqual(OTHER);
     expect((await board.state(0)).version).toBe('1.1.1');
   });
@@ -196,7 +196,7 @@ function suite(create: () => UpdateBoard): void {
     const recut = cut(update(OTHER), 100);
     await send(board, other.slice(0, 3));
     expect((await send(board, recut)).at(-1)).toBe(0);
-    expect(await board.boot(0)).toEqual(TRIED);
+    expect(await board.boot(0)).toEqual({ ...TRIED, bytes: OTHER.length });
     expect(await board.read(1, OTHER.length)).toEqual(OTHER);
   });
 
