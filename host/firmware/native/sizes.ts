@@ -31,6 +31,9 @@ export function readFunctions(text: string): Part[] {
     .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
 }
 
+/** Of an output section: name, address, length. */
+const OUTPUT = /^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x([0-9a-f]+))?/;
+
 /** Where what lies in each of the linker script's sections is kept. */
 const PLACES: Readonly<Record<string, readonly ('flashBytes' | 'ramBytes')[]>> = {
   '.text': ['flashBytes'],
@@ -41,7 +44,6 @@ const PLACES: Readonly<Record<string, readonly ('flashBytes' | 'ramBytes')[]>> =
 
 /** An input section: name, address, length, file; a long name has a line of its own. */
 const INPUT = /^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S.*))?$/;
-const OUTPUT = /^(\.\S+)/;
 
 /**
  * Who takes what, of a linker's map. `moduleObject`: the file that the module was compiled to. What is in nobody's file, such
@@ -55,12 +57,18 @@ export function readParts(map: string, moduleObject: string): NativePart[] {
   };
   const layout = map.slice(map.indexOf('Linker script and memory map'));
   let section = '';
-  for (const line of layout.replace(/^( \S+)\n\s+(?=0x)/gm, '$1 ').split('\n')) {
-    section = OUTPUT.exec(line)?.[1] ?? section;
+  const add = (name: PartName, bytes: number): void => {
+    for (const place of PLACES[section] ?? []) parts[name][place] += bytes;
+  };
+  for (const line of layout.replace(/^( ?[.\w]\S*)\n\s+(?=0x)/gm, '$1 ').split('\n')) {
+    const output = OUTPUT.exec(line);
     const input = INPUT.exec(line);
-    if (input === null) continue;
-    const part = parts[partOf(input[3] ?? '', moduleObject)];
-    for (const place of PLACES[section] ?? []) part[place] += Number.parseInt(input[2]!, 16);
+    section = output?.[1] ?? section;
+    if (output !== null) add('port', Number.parseInt(output[2] ?? '0', 16));
+    const name = partOf(input?.[3] ?? '', moduleObject);
+    if (input === null || name === 'port') continue;
+    add(name, Number.parseInt(input[2]!, 16));
+    add('port', -Number.parseInt(input[2]!, 16));
   }
   return (Object.keys(parts) as PartName[]).map((name) => ({ name, ...parts[name] }));
 }

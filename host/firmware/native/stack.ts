@@ -103,7 +103,9 @@ export function worstStack(code: readonly CodeFunction[], frames: Frames, option
     }
     open.push(fn);
     const bytes = frameBytes(fn, frames);
-    const callees = fn.calls.filter((a) => a !== fn.address).flatMap((a) => byAddress.get(a) ?? []);
+    // A function that goes back to its own beginning has left its frame before; whoever starts the core again, all of them.
+    const others = fn.calls.filter((address) => address !== fn.address && address !== options.entry);
+    const callees = others.flatMap((address) => byAddress.get(address) ?? []);
     const deepest = deepestOf(callees.map(depth));
     open.pop();
     const use = { bytes: bytes + deepest.bytes, path: [fn.name, ...deepest.path] };
