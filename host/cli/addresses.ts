@@ -23,3 +23,10 @@ export function checkBroadcast(address: string | undefined): void {
   const allowed = 'IP:PORT, such as 192.168.1.255:1884 or [ff02::1]:1884; no name';
   throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast ${address}: ${allowed}`);
 }
+
+/** Where an MQTT-SN gateway listens. Throws ERR_USAGE_GATEWAY. */
+export function gatewayOf(address: string): { readonly host: string; readonly port: number } {
+  const gateway = parseAddress(address);
+  if (gateway !== undefined && gateway.port > 0) return gateway;
+  throw new UsageError('ERR_USAGE_GATEWAY', `--gateway ${address}: HOST:PORT, such as 127.0.0.1:1884`);
+}

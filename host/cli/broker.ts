@@ -24,6 +24,7 @@ import { CaptureFile } from './capture.js';
 import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
 import { print, printError, printJson } from './output.js';
+import { describeLine, openSerialLines, type SerialLine } from './serial-lines.js';
 import { untilStopped } from './stop.js';
 
 export interface BrokerCommandOptions extends UpstreamCommandOptions {
@@ -35,6 +36,8 @@ export interface BrokerCommandOptions extends UpstreamCommandOptions {
   readonly config?: string;
   readonly store?: string;
   readonly pcap?: string;
+  readonly serial?: readonly string[];
+  readonly baud?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
@@ -99,10 +102,12 @@ async function serve(options: BrokerCommandOptions, closers: Closers): Promise<v
   closers.add(() => udp.close());
   const metrics = metricsPort === undefined ? undefined : await serveMetrics(host, metricsPort, udp, behind, log);
   closers.add(() => metrics?.close());
+  const port = parseAddress(udp.address)!.port;
+  const serial = await openSerial(options, port, closers);
 
   const stopped = untilStopped(); // before the announcement: who reads it may already ask for the end
   if (options.upstreamInsecure === true) printError('--upstream-insecure: whoever answers is taken for the broker');
-  announce(options, behind, parseAddress(udp.address)!.port, metrics?.port);
+  announce(options, { behind, sn: port, metrics: metrics?.port, serial });
   await stopped;
 }
 
@@ -119,11 +124,41 @@ function serveMetrics(host: string, port: number, udp: UdpGateway, behind: Behin
   return listenMetrics({ host, port, collect, log });
 }
 
-function announce(options: BrokerCommandOptions, behind: Behind, sn: number, metrics: number | undefined): void {
+/** Boards on serial lines, behind a forwarder of this process. */
+async function openSerial(options: BrokerCommandOptions, port: number, closers: Closers): Promise<SerialLine[]> {
+  if (options.serial === undefined) {
+    if (options.baud !== undefined) throw new UsageError('ERR_USAGE_SERIAL', '--baud: only together with --serial');
+    return [];
+  }
+  const gateway = { host: reachable(options.host), port };
+  const { lines, close } = await openSerialLines(options.serial, {
+    gateway,
+    baud: options.baud,
+    verbose: options.verbose === true,
+  });
+  closers.add(close);
+  return [...lines];
+}
+
+/** Where this machine reaches what listens at `host`. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
+
+interface Announcement {
+  readonly behind: Behind;
+  readonly sn: number;
+  readonly metrics: number | undefined;
+  readonly serial: readonly SerialLine[];
+}
+
+function announce(options: BrokerCommandOptions, { behind, sn, metrics, serial }: Announcement): void {
   const { host, store } = options;
   const { mqtt, brokers } = behind;
   if (options.json === true) {
-    printJson({ mqtt, sn, host, metrics, upstream: brokers, store }); // without what there is not
+    const lines = serial.length > 0 ? serial : undefined;
+    printJson({ mqtt, sn, host, metrics, upstream: brokers, store, serial: lines }); // without what there is not
     return;
   }
   const manner = options.aggregate === true ? 'one connection for all clients' : 'one connection for each client';
@@ -131,6 +166,7 @@ function announce(options: BrokerCommandOptions, behind: Behind, sn: number, met
     mqtt === undefined ? undefined : `MQTT 3.1.1 on ${host}, TCP port ${mqtt}`,
     `MQTT-SN 1.2 on ${host}, UDP port ${sn}`,
     brokers && `The broker is ${brokers.join(' or ')}, ${manner}`,
+    ...serial.map(describeLine),
     metrics === undefined ? undefined : `Metrics at http://${formatAddress(host, metrics)}${METRICS_PATH}`,
     store && `The gateway's sessions are kept in ${store}${mqtt === undefined ? '' : OWN_BROKER_FORGETS}`,
     'Ctrl-C stops all of it',

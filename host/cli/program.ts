@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import { Exit, explain, UsageError } from './failure.js';
+import { addNetworkCommands } from './network-commands.js';
 import { printError } from './output.js';
 import { addProjectCommands } from './project-commands.js';
 
@@ -65,6 +66,8 @@ function createProgram(): Command {
     .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
     .option('--broadcast <ip:port>', 'broadcast address or multicast group for ADVERTISE and GWINFO; default: none')
     .option('--metrics <port>', 'TCP port where Prometheus reads /metrics, 0 for any free one; default: none')
+    .option('--serial <line>', 'a board on a serial line, as of serve-serial; repeatable', collect)
+    .option('--baud <n>', 'bits per second of the serial lines; default: 115200')
     .optionsGroup('Another broker instead of our own:')
     .option('--upstream <url>', 'mqtt://, mqtts://, ws:// or wss://; repeatable: nodes of one cluster', collect)
     .option('--upstream-ca <file>', "PEM of who signs the broker's certificate; default: the system's authorities")
@@ -89,22 +92,7 @@ function createProgram(): Command {
     )
     .action(async (options) => (await import('./broker.js')).runBroker(options));
 
-  program
-    .command('run')
-    .description('run an application against a gateway over UDP')
-    .argument('<APP>', 'a file, a module (.wasm), or the name of an example')
-    .option('--gateway <host:port>', 'where the MQTT-SN gateway is', '127.0.0.1:1884')
-    .option(
-      '--broadcast <ip:port>',
-      'address where ADVERTISE and GWINFO are heard, and SEARCHGW goes; default: nowhere',
-    )
-    .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
-    .option('--for <seconds>', 'stop after so long; default: run until Ctrl-C')
-    .option('--verbose', 'a line on stderr for every datagram')
-    .option('--json', 'print one JSON document at the end')
-    .addHelpText('after', '\nExample:\n  thimble run light --gateway 127.0.0.1:1884 --seed 42')
-    .action(async (app, options) => (await import('./run.js')).runRun(app, options));
-
+  addNetworkCommands(program);
   addProjectCommands(program);
   return program;
 }

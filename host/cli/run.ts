@@ -1,24 +1,28 @@
-// thimble run: an application on V8, on a real network.
+// thimble run: an application on V8, under WAMR or on an emulated board, on a real network.
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
-import { Counter, PacketType } from '../../assembly/protocol/index.js';
-import { DeviceModule } from '../device/device.js';
-import type { DeviceError } from '../device/error.js';
-import { parseAddress } from '../net/udp.js';
-import { startUdpDevice, type UdpDevice } from '../net/udp-device.js';
-import { decode, isFault, PACKET_NAMES } from '../wire/index.js';
-import { checkBroadcast } from './addresses.js';
+import { Counter } from '../../assembly/protocol/index.js';
+import { type Board, readBoard } from '../firmware/boards.js';
+import { type StartedBoard, startBoard } from '../firmware/run/start.js';
+import { formatAddress } from '../net/udp.js';
+import type { UdpDevice } from '../net/udp-device.js';
+import { checkBroadcast, gatewayOf, portOf } from './addresses.js';
+import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
-import { readInput } from './files.js';
-import { moduleFile } from './module-file.js';
 import { SEED_MAX, wholeNumber } from './numbers.js';
-import { count, errorColours, number, print, printJson } from './output.js';
+import { count, number, print, printJson } from './output.js';
+import { openOwnNetwork } from './own-network.js';
+import { type Runnable, runnable } from './runnable.js';
 import { untilStopped } from './stop.js';
+import { complainOnce, showDatagram, showLog } from './traffic.js';
 
 export interface RunCommandOptions {
-  readonly gateway: string;
+  readonly board?: string;
+  readonly gateway?: string;
+  readonly ownBroker?: string;
   readonly broadcast?: string;
   readonly seed?: string;
+  readonly state?: string;
   readonly for?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
@@ -26,45 +30,87 @@ export interface RunCommandOptions {
 
 const MS_PER_S = 1000;
 const SECONDS_MAX = 2_000_000;
+const GATEWAY_DEFAULT = '127.0.0.1:1884';
 
 export async function runRun(app: string, options: RunCommandOptions): Promise<void> {
-  const gateway = parseAddress(options.gateway);
-  if (gateway === undefined || gateway.port === 0) {
-    throw new UsageError('ERR_USAGE_GATEWAY', `--gateway ${options.gateway}: HOST:PORT, such as 127.0.0.1:1884`);
+  const closers = new Closers();
+  try {
+    await run(app, options, closers);
+  } finally {
+    await closers.close();
   }
-  checkBroadcast(options.broadcast);
+}
+
+async function run(app: string, options: RunCommandOptions, closers: Closers): Promise<void> {
+  const board = options.board === undefined ? undefined : readBoard(options.board);
+  checkOptions(board, options);
   const seed =
     options.seed === undefined ? randomBytes(4).readUInt32LE() : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const forMs = options.for === undefined ? undefined : secondsOf(options.for) * MS_PER_S;
-  const file = await moduleFile(app);
-  const module = new DeviceModule(readInput('the module', file), basename(file));
-  let hasComplained = false;
+  const gatewayGiven = options.ownBroker === undefined ? gatewayOf(options.gateway ?? GATEWAY_DEFAULT) : undefined;
+  const ownPort = options.ownBroker === undefined ? undefined : portOf('--own-broker', options.ownBroker);
+
+  const what = await runnable(app, board);
+  const gateway = gatewayGiven ?? (await openNetwork(ownPort!, closers));
+  const traffic = { up: 0, down: 0 };
   const end = new AbortController();
-  const running = await startUdpDevice(module, {
-    ...gateway,
-    ...(options.broadcast !== undefined && { broadcast: options.broadcast }),
+  const running = await startBoard({
+    board,
+    ...what,
+    gateway,
     seed,
-    ...(options.verbose === true && { tap: showDatagram }),
-    onNetworkError: (error) => {
-      if (!hasComplained) process.stderr.write(`the network says ${error.message}; the client keeps trying\n`);
-      hasComplained = true;
+    stateFile: options.state,
+    broadcast: options.broadcast,
+    tap: (direction, bytes) => {
+      traffic[direction]++;
+      if (options.verbose === true) showDatagram(direction, bytes);
     },
-    onReset: (error, delayMs) => {
-      process.stderr.write(`${error.message} [${(error as DeviceError).code}]; starts again in ${delayMs} ms\n`);
-    },
+    onLog: (level, text) => tellLog(board, level, text, options.verbose === true),
+    onNetworkError: complainOnce(),
     onEnd: (error) => end.abort(error),
   });
+  closers.add(() => running.close());
   const serial = seed.toString(16).padStart(8, '0');
   const stopped = untilStopped(forMs, end.signal); // before the announcement: who reads it may already ask for the end
-  if (options.json !== true)
-    print(`${basename(file)} (${serial}) runs against ${options.gateway}; Ctrl-C switches it off`);
-  try {
-    await stopped;
-    report(serial, running, options.json === true);
-  } finally {
-    await running.close();
+  if (options.json !== true) {
+    const where = board === undefined ? '' : ` on ${board.name}`;
+    const to = formatAddress(gateway.host, gateway.port);
+    print(`${nameOf(what)} (${serial}) runs${where} against ${to}; Ctrl-C switches it off`);
+  }
+  await stopped;
+  report({ serial, ...(board && { board: board.name }) }, running, traffic, board, options.json === true);
+}
+
+/** Said before anything is built or opened. */
+function checkOptions(board: Board | undefined, options: RunCommandOptions): void {
+  if (options.gateway !== undefined && options.ownBroker !== undefined) {
+    throw new UsageError('ERR_USAGE_GATEWAY', '--own-broker: it has a gateway of its own, so no --gateway');
+  }
+  checkBroadcast(options.broadcast);
+  const isV8 = board === undefined || board.engine === 'v8';
+  if (options.broadcast !== undefined && !isV8) {
+    throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast: ${board.name} hears its gateway alone`);
+  }
+  if (options.state !== undefined && board?.emulator !== undefined) {
+    const why = 'keeps its state in its own memory, across resets and no longer';
+    throw new UsageError('ERR_USAGE_STATE', `--state: ${board.name} ${why}`);
   }
 }
+
+async function openNetwork(port: number, closers: Closers): Promise<{ host: string; port: number }> {
+  const network = await openOwnNetwork(port);
+  closers.add(() => network.close());
+  process.stderr.write(`MQTT 3.1.1 on ${network.gateway.host}, TCP port ${network.mqtt}\n`);
+  return network.gateway;
+}
+
+/** A board's own words are what it is run for; V8 says only what is wrong, unless all is to be told. */
+function tellLog(board: Board | undefined, level: number, text: string, isVerbose: boolean): void {
+  if (board !== undefined && board.engine !== 'v8') showLog(board.name, level, text);
+  else if (level === 0 || isVerbose) process.stderr.write(`${text}\n`);
+}
+
+const nameOf = ({ module, elf }: Runnable): string => basename(elf ?? module);
 
 function secondsOf(text: string): number {
   const seconds = Number(text);
@@ -72,21 +118,29 @@ function secondsOf(text: string): number {
   throw new UsageError('ERR_USAGE_NUMBER', `--for ${text}: seconds above 0, up to ${SECONDS_MAX}`);
 }
 
-function showDatagram(direction: 'up' | 'down', bytes: Uint8Array): void {
-  const packet = decode(bytes);
-  const name = isFault(packet) ? `malformed (${packet.code})` : PACKET_NAMES[packet.type];
-  const detail =
-    !isFault(packet) && packet.type === PacketType.Publish
-      ? ` ${JSON.stringify(new TextDecoder().decode(packet.data))}`
-      : '';
-  const arrow = direction === 'up' ? '→' : '←';
-  const time = new Date().toISOString().slice(11, 23);
-  process.stderr.write(
-    `${time} ${arrow} ${name.padEnd(13)}${String(bytes.length).padStart(4)} B${errorColours.dim(detail)}\n`,
-  );
+interface Who {
+  readonly serial: string;
+  readonly board?: string;
 }
 
-function report(serial: string, { device, restarts }: UdpDevice, asJson: boolean): void {
+function report(
+  who: Who,
+  running: StartedBoard,
+  traffic: { up: number; down: number },
+  board: Board | undefined,
+  asJson: boolean,
+): void {
+  if (running.device !== undefined) {
+    reportDevice(who, running.device, asJson);
+    return;
+  }
+  // A program of its own has its own sockets: nothing went through here.
+  const seen = board?.host === undefined ? { datagramsOut: traffic.up, datagramsIn: traffic.down } : {};
+  if (asJson) printJson({ ...who, ...seen });
+  else if (board?.host === undefined) print(`${count(traffic.up, 'datagram')} sent, ${number(traffic.down)} received`);
+}
+
+function reportDevice(who: Who, { device, restarts }: UdpDevice, asJson: boolean): void {
   const counters = {
     datagramsOut: device.counter(Counter.DatagramsOut),
     datagramsIn: device.counter(Counter.DatagramsIn),
@@ -96,7 +150,7 @@ function report(serial: string, { device, restarts }: UdpDevice, asJson: boolean
     resets: restarts.resets,
   };
   if (asJson) {
-    printJson({ serial, ...counters });
+    printJson({ ...who, ...counters });
     return;
   }
   print(

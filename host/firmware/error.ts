@@ -13,6 +13,8 @@ export type FirmwareErrorCode =
   | 'ERR_FLASH'
   /** Tools that are missing could not be installed; the message has the command. */
   | 'ERR_INSTALL'
+  /** A HEX file that is damaged. */
+  | 'ERR_HEX'
   /** A key that cannot sign. */
   | 'ERR_KEY'
   /** The bytes are not a WebAssembly module. */
@@ -32,7 +34,11 @@ export type FirmwareErrorCode =
   /** The board has no emulator, or it did not start, or ended by itself. */
   | 'ERR_EMULATOR'
   /** A board that is called step by step has said nothing, or something else than was due. */
-  | 'ERR_LOCKSTEP';
+  | 'ERR_LOCKSTEP'
+  /** A board does not run on this machine, or what it runs is missing. */
+  | 'ERR_BOARD_RUN'
+  /** The program that is a board's engine is not there, or ended by itself. */
+  | 'ERR_HOST_PROGRAM';
 
 export class FirmwareError extends Error {
   override readonly name = 'FirmwareError';

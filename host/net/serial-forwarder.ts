@@ -115,7 +115,11 @@ export class SerialForwarder {
 
   private fromLine(line: ForwardedLine, frame: Uint8Array): void {
     if (frame[0] === LOG_FRAME) {
-      this.options.onLog?.(line.name, frame[1] ?? 0, printable(frame.subarray(LOG_HEADER_BYTES)));
+      this.options.onLog?.(
+        line.name,
+        frame[1] ?? 0,
+        printable(new TextDecoder().decode(frame.subarray(LOG_HEADER_BYTES))),
+      );
       return;
     }
     const type = typeOf(frame);
@@ -176,6 +180,6 @@ function typeOf(frame: Uint8Array): number | undefined {
 }
 
 /** What a board says goes to somebody's terminal: no octet of it is to be a command there. */
-export function printable(text: Uint8Array): string {
-  return new TextDecoder().decode(text).replace(/\p{C}+/gu, ' ');
+export function printable(text: string): string {
+  return text.replace(/\p{C}+/gu, ' ');
 }

@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import { PacketType } from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
+import type { DeviceError } from '../device/error.js';
 import { Restarts, resetReasonOf } from '../device/restart.js';
 import type { Address, Millis } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
@@ -36,8 +37,25 @@ export interface UdpDeviceOptions {
    * after power-on. Default: that ends the device, see `onEnd`.
    */
   readonly onReset?: (error: Error, delayMs: Millis) => void;
+  /**
+   * Where its state outlives it. The device goes on from what is kept there, and what it says leaves only once the state that
+   * it follows from is kept. Default: nowhere.
+   */
+  readonly state?: StateStore;
+  /** Told how it has begun: from what was kept, or anew. */
+  readonly onBegin?: (how: 'resumed' | 'started') => void;
   /** Told of what ended the device, such as a trap in its module; its socket is closed. Default: the error is thrown. */
   readonly onEnd?: (error: Error) => void;
+}
+
+/** Retained memory, or a file. */
+export interface StateStore {
+  /** What was kept last; undefined where nothing was. */
+  load(): Uint8Array | undefined;
+  /** Safe from the end of the process once it returns. */
+  keep(image: Uint8Array): void;
+  /** The device failed from this state: nobody is to go on from it. */
+  forget(): void;
 }
 
 /**
@@ -147,6 +165,8 @@ export class UdpDevice {
   private isClosed = false;
   /** From a reset to the start that follows. */
   private isDown = false;
+  /** What it has said since its state was kept last. */
+  private outbox: { readonly datagram: Uint8Array; readonly to: Uint8Array }[] = [];
 
   /** Use `startUdpDevice`. */
   constructor(
@@ -167,9 +187,24 @@ export class UdpDevice {
     this.orReset(() => {
       this.isDown = false;
       this.restarts.noteStart(monotonicNow());
-      this.device.start(monotonicNow(), this.options.seed);
+      const hasResumed = this.resume();
+      if (!hasResumed) this.device.start(monotonicNow(), this.options.seed);
+      this.options.onBegin?.(hasResumed ? 'resumed' : 'started');
       this.poll();
     });
+  }
+
+  /** False where nothing whole was kept. */
+  private resume(): boolean {
+    const image = this.options.state?.load();
+    if (image === undefined) return false;
+    try {
+      this.device.restore(image, monotonicNow());
+      return true;
+    } catch (error) {
+      if ((error as Partial<DeviceError>).code === 'ERR_IMAGE') return false;
+      throw error;
+    }
   }
 
   /** Switches the device off, without a word to the gateway, as a power cut does. Does nothing the second time. */
@@ -190,7 +225,9 @@ export class UdpDevice {
   private send(datagram: Uint8Array, to: Uint8Array): number {
     this.options.tap?.('up', datagram);
     // The memory is the module's: the socket sends later, so it gets a copy.
-    this.sockets.send(datagram.slice(), to);
+    const copy = datagram.slice();
+    if (this.options.state === undefined) this.sockets.send(copy, to);
+    else this.outbox.push({ datagram: copy, to: to.slice() });
     return datagram.length;
   }
 
@@ -206,8 +243,16 @@ export class UdpDevice {
   private poll(): void {
     clearTimeout(this.timeout);
     const delayMs = this.device.poll(monotonicNow());
+    this.keep();
     if (this.isClosed || delayMs === Number.POSITIVE_INFINITY) return;
     this.timeout = setTimeout(() => this.orEnd(() => this.poll()), Math.min(delayMs, TIMEOUT_MS_MAX));
+  }
+
+  private keep(): void {
+    const { state } = this.options;
+    if (state === undefined || this.isClosed) return;
+    state.keep(this.device.save());
+    for (const { datagram, to } of this.outbox.splice(0)) this.sockets.send(datagram, to);
   }
 
   /** Nobody calls who could catch: what the device throws ends it, and is told. */
@@ -220,6 +265,7 @@ export class UdpDevice {
       this.options.onEnd(error as Error);
     }
   }
+
   /** What ends the module, but not the device: it starts again after a while. Throws everything else. */
   private orReset(step: () => void): void {
     try {
@@ -229,6 +275,8 @@ export class UdpDevice {
       if (reason === undefined || this.options.onReset === undefined) throw error;
       const delayMs = this.restarts.noteReset(reason, monotonicNow());
       this.isDown = true;
+      this.options.state?.forget();
+      this.outbox = [];
       clearTimeout(this.timeout);
       this.options.onReset(error as Error, delayMs);
       if (!this.isClosed) this.timeout = setTimeout(() => this.orEnd(() => this.powerOn()), delayMs);

@@ -16,8 +16,8 @@ type Row = readonly [args: readonly string[], code: string, mentions: readonly s
 
 describe('the command line', () => {
   const rows: readonly Row[] = [
-    [['nope'], 'ERR_USAGE_COMMAND', ["'nope'", 'sim, build, broker, run']],
-    [['--nope'], 'ERR_USAGE_COMMAND', ["'--nope'", 'sim, build, broker, run']],
+    [['nope'], 'ERR_USAGE_COMMAND', ["'nope'", 'sim, build, boards, broker, run']],
+    [['--nope'], 'ERR_USAGE_COMMAND', ["'--nope'", 'sim, build, boards, broker, run']],
     [['sim', '--nope'], 'ERR_USAGE_OPTION', ["'--nope'", '--seed', '--links', '--pcap', '[SCENARIO]']],
     [['sim', '--sed', '1'], 'ERR_USAGE_OPTION', ["'--sed'", 'Did you mean --seed?']],
     [['sim', '--seed'], 'ERR_USAGE_OPTION', ["'--seed <n>'"]],
