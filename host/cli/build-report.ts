@@ -43,7 +43,7 @@ function describeOne(report: BuildReport): string[] {
     '',
     ...describeFunctions(native ?? report.functions, native === null ? 'wasm B' : 'native B'),
     '',
-    `   deepest call: ${number(report.deepestCall.length)} functions; operand stack under WAMR ${number(report.operandStackBytes)} B`,
+    describeDepth(report),
     ...describeChanges(report.changes),
     ...describeFiles(report),
   ];
@@ -68,6 +68,14 @@ function bar(usedBytes: number, budgetBytes: number | null): string {
 function describeFunctions(functions: readonly Part[], unit: string): string[] {
   const rows = functions.slice(0, FUNCTIONS_TOLD).map(({ name, bytes }) => [name, number(bytes)]);
   return rows.length === 0 ? [] : [table(['largest functions', unit], rows)];
+}
+
+function describeDepth({ deepestCall, native, operandStackBytes }: BuildReport): string {
+  const stack =
+    native === null
+      ? `operand stack under WAMR ${number(operandStackBytes)} B`
+      : `stack at the worst ${number(native.stackBytes)} B`;
+  return `   deepest call: ${number(deepestCall.length)} functions; ${stack}`;
 }
 
 function describeChanges(changes: Changes | null): string[] {

@@ -3,15 +3,20 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { NativeNeeds, Part } from './budget.js';
+import type { FirmwareError } from './error.js';
 import { cHeader } from './header.js';
 import type { Manifest } from './manifest.js';
-import { type Artifacts, readReport, type StoredReport } from './report.js';
+import { type Artifacts, type NativeFigures, readReport, type StoredReport } from './report.js';
 
 /** A build for a core, in a folder that goes once its files have been copied. */
-export interface TemporaryBuild extends NativeNeeds {
+export interface TemporaryBuild {
   readonly folder: string;
+  readonly parts: NativeNeeds['parts'];
+  readonly figures: NativeFigures;
   readonly functions: readonly Part[];
   readonly files: { readonly c: string; readonly elf: string; readonly hex: string; readonly bin: string };
+  /** The board does not hold it: what the linker said. */
+  readonly overflow?: FirmwareError;
 }
 
 export interface Content {
@@ -54,8 +59,15 @@ export function writeArtifacts(out: string, content: Content): { before: StoredR
 
 const asJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-export function makeFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'thimble-build-'));
+/** A new folder, which goes where `use` fails. */
+export async function temporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'thimble-build-'));
+  try {
+    return await use(folder);
+  } catch (error) {
+    removeFolder(folder);
+    throw error;
+  }
 }
 
 export function removeFolder(folder: string): void {

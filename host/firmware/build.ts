@@ -11,6 +11,7 @@ import { checkBudget, nativeUsages, type Usages, wamrUsages } from './budget.js'
 import { callGraph, deepest } from './call-graph.js';
 import { checkModule } from './check.js';
 import { type CompileOptions, compile } from './compile.js';
+import type { FirmwareError } from './error.js';
 import { type Linked, link } from './link.js';
 import { type ManifestSizes, makeManifest, versionFor } from './manifest.js';
 import { buildForCore } from './native-step.js';
@@ -80,20 +81,23 @@ export function applicationTarget(file: string, out?: string): BuildTarget {
  */
 export async function build(target: BuildTarget): Promise<BuildReport> {
   const linked = await makeModule(target);
-  const native = target.board?.engine === 'native' ? await buildForCore(target, linked) : undefined;
+  const { board } = target;
+  const native = board?.engine === 'native' ? await buildForCore(target, board, linked) : undefined;
   try {
     const report = describe(target, linked, native);
-    if (target.anySize !== true) checkFit(report, target.limits ?? {});
+    if (target.anySize !== true) checkFit(report, target.limits ?? {}, native?.overflow);
     return write(target, linked, report, native);
   } finally {
     if (native !== undefined) removeFolder(native.folder);
   }
 }
 
-function checkFit(report: StoredReport, limits: Readonly<Record<string, number>>): void {
+/** `overflow`: the linker's word, where it has found no room. Our own says more. */
+function checkFit(report: StoredReport, limits: Readonly<Record<string, number>>, overflow?: FirmwareError): void {
   const { name, board, flash, ram } = report;
   if (board === null || flash === null || ram === null) return;
   checkBudget({ name, board, functions: report.nativeFunctions ?? report.functions, limits }, { flash, ram });
+  if (overflow !== undefined) throw overflow;
 }
 
 /** Compiled, checked, linked, and checked again. */
@@ -125,6 +129,7 @@ function describe(target: BuildTarget, linked: Linked, native: TemporaryBuild | 
     deepestCall: deepest(graph, () => 1).path,
     ...(usagesOf(target.board, sizes, native) ?? { flash: null, ram: null }),
     functions: largestFirst(graph.functions.map(({ name, bytes }) => ({ name, bytes }))),
+    native: native?.figures ?? null,
     nativeFunctions: native === undefined ? null : largestFirst(native.functions),
   };
 }
@@ -136,7 +141,7 @@ function usagesOf(
   native: TemporaryBuild | undefined,
 ): Usages | undefined {
   if (board === undefined) return undefined;
-  if (native !== undefined) return nativeUsages(board, native);
+  if (native !== undefined) return nativeUsages(board, { ...native, ...native.figures });
   return board.engine === 'wamr' ? wamrUsages(board, { ...sizes, loadedBytes: 0 }) : undefined;
 }
 

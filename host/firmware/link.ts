@@ -23,6 +23,8 @@ export interface Linked {
   readonly linearBytes: number;
   /** What the sources call its functions, by index; the module itself has them in debug builds only. */
   readonly names: ReadonlyMap<number, string>;
+  /** The same module with these names in it: for whoever makes something of it that people read. */
+  readonly named: Uint8Array;
 }
 
 /** Writes both exports of a module that the compiler gave `__data_end`, and tidies what that makes possible. `debug` keeps names. */
@@ -31,7 +33,7 @@ export function link(bytes: Uint8Array, debug = false): Linked {
   const heapBase = Math.ceil(dataEnd / ALIGNMENT) * ALIGNMENT;
   const named = rewrite(bytes, dataEnd, heapBase);
   const linked = withoutCustomSections(named, debug ? [NAMES] : []);
-  return { bytes: linked, linearBytes: heapBase, names: parseModule(named).functionNames };
+  return { bytes: linked, linearBytes: heapBase, names: parseModule(named).functionNames, named };
 }
 
 /**

@@ -23,8 +23,19 @@ export interface StoredReport {
   readonly ram: Usage | null;
   /** Every function of the module, largest first, in octets of WebAssembly. */
   readonly functions: readonly Part[];
+  /** Null where the module runs as it is. */
+  readonly native: NativeFigures | null;
   /** Every function of the firmware, largest first, in octets of native code; null where the module runs as it is. */
   readonly nativeFunctions: readonly Part[] | null;
+}
+
+/** Of firmware in native code: what its sections take, and its stack at the worst with the calls that make it so. */
+export interface NativeFigures {
+  readonly textBytes: number;
+  readonly dataBytes: number;
+  readonly bssBytes: number;
+  readonly stackBytes: number;
+  readonly stackPath: readonly string[];
 }
 
 /** Where the artifacts of a build lie; those that only some boards have may be missing. */
