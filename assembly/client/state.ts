@@ -1,5 +1,5 @@
 // The state of a device: one contiguous region of linear memory, and nothing anywhere else. The regions below follow one
-// another in this order; each begins at a multiple of 8.
+// another in this order; each begins at a multiple of 8, or of 4 where it holds words only.
 import { Packet } from '../codec/packet';
 import { Cursor } from '../memory/cursor';
 import { clearRegion, countIn, IMAGE_GAP, isWhole, sealRegion } from '../memory/image';
@@ -178,23 +178,12 @@ export class Event {
 /** No handle: a short topic that the application has not declared. */
 export const NO_TOPIC: i32 = 255;
 
+/**
+ * Small fields first, and the hot regions next to it: native code reaches 31 octets from a register with the short
+ * instruction that loads one octet, 62 with that for two, and 124 with that for four.
+ */
 @unmanaged
 export class Client {
-  /** The time of the current call, on the device's own clock. */
-  now: i32;
-  /** What that is ahead of the board's: a device that was away goes on at the time when it stopped. */
-  ahead: i32;
-  /** When the last datagram left, and when the last good packet came from the gateway. */
-  sentAt: i32;
-  heardAt: i32;
-  /** When the application wants its `tick`. */
-  tickAt: i32;
-  random: u32;
-  /** Sum over GwId and address of the gateway of the last session. */
-  session: u32;
-  keepAliveMs: i32;
-  sleepMs: i32;
-  link: Link;
   /** Attempts without an answer: to reconnect since the last session; of a sleeper, to be heard: 0 or 1. */
   attempts: u8;
   /** The application wants a clean session, with every connection. */
@@ -218,9 +207,6 @@ export class Client {
   eventFirst: u8;
   /** Where the search for a borrowed topic's place begins. */
   borrowAt: u8;
-  lastMsgId: u16;
-  /** Octets used in the outbound queue. */
-  outboundBytes: u16;
   /** The head of the queue was sent before: DUP. */
   headSent: u8;
   /** Times the head's topic was registered anew because the gateway had forgotten it. */
@@ -232,6 +218,24 @@ export class Client {
   radius: u8;
   /** Octets of the Wireless Node Id; 0 where no forwarder stands between. */
   nodeIdBytes: u8;
+  lastMsgId: u16;
+  /** Octets used in the outbound queue. */
+  outboundBytes: u16;
+  /** The time of the current call, on the device's own clock. */
+  now: i32;
+  /** What that is ahead of the board's: a device that was away goes on at the time when it stopped. */
+  ahead: i32;
+  /** When the last datagram left, and when the last good packet came from the gateway. */
+  sentAt: i32;
+  heardAt: i32;
+  /** When the application wants its `tick`. */
+  tickAt: i32;
+  random: u32;
+  /** Sum over GwId and address of the gateway of the last session. */
+  session: u32;
+  keepAliveMs: i32;
+  sleepMs: i32;
+  link: Link;
 }
 
 // The memory map. Every size is a constant, so every address is one too. A topic's name begins behind its record.
@@ -246,7 +250,10 @@ export const GATEWAY_BYTES: usize = (ADDRESS_AT + ADDRESS_BYTES + 3) & ~3;
 
 const HEADER: usize = 0;
 const CLIENT: usize = (HEADER + IMAGE_COUNTERS_AT + Counter.Count * 4 + 7) & ~7;
-const EXCHANGES: usize = (CLIENT + offsetof<Client>() + 7) & ~7;
+const PACKET_IN: usize = CLIENT + offsetof<Client>(); // the packets and the cursor mean nothing between two calls
+const CURSOR: usize = PACKET_IN + offsetof<Packet>();
+const PACKET_OUT: usize = CURSOR + offsetof<Cursor>();
+const EXCHANGES: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
 const CLIENT_ID: usize = (EXCHANGES + <usize>EXCHANGES_MAX * EXCHANGE_BYTES + 7) & ~7;
 const WILL_MESSAGE: usize = (CLIENT_ID + CLIENT_ID_MAX + 7) & ~7;
 const NODE_ID: usize = (WILL_MESSAGE + WILL_MESSAGE_BYTES_MAX + 7) & ~7;
@@ -257,11 +264,7 @@ const EVENTS: usize = (INBOUND + <usize>INBOUND_QOS2_MAX * INBOUND_BYTES + 7) & 
 const OUTBOUND: usize = (EVENTS + <usize>EVENTS_MAX * EVENT_BYTES + 7) & ~7;
 const APP: usize = (OUTBOUND + OUTBOUND_BYTES + 7) & ~7;
 const TEXT: usize = (APP + APP_BYTES + 7) & ~7;
-const SCRATCH: usize = (TEXT + TEXT_BYTES + 7) & ~7; // what follows means nothing between two calls
-const PACKET_IN: usize = SCRATCH;
-const PACKET_OUT: usize = (PACKET_IN + offsetof<Packet>() + 7) & ~7;
-const CURSOR: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
-const PEER: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const PEER: usize = (TEXT + TEXT_BYTES + 7) & ~7; // what follows means nothing between two calls
 const RX: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 

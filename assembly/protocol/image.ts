@@ -11,7 +11,7 @@
 /** "thmb" in memory order. */
 export const IMAGE_MAGIC = 0x626d6874;
 /** Goes up whenever a field of the state moves or changes its meaning. */
-export const IMAGE_LAYOUT = 2;
+export const IMAGE_LAYOUT = 3;
 export const IMAGE_MAGIC_AT = 0;
 export const IMAGE_LAYOUT_AT = 4;
 export const IMAGE_BYTES_AT = 8;
