@@ -307,6 +307,10 @@ class Reader {
   constructor(private readonly name: string) {}
 
   read(ref: binaryen.ExpressionRef): Node {
+    const id = binaryen.getExpressionId(ref);
+    // Binaryen knows no more of these than that they are there, and fails when asked.
+    if (id === Id.Unreachable) return { kind: 'unreachable' };
+    if (id === Id.Nop) return { kind: 'nop' };
     const info = binaryen.getExpressionInfo(ref);
     return this.readControl(info) ?? this.readMemory(info) ?? this.readValue(info);
   }
@@ -346,10 +350,6 @@ class Reader {
       }
       case Id.Return:
         return { kind: 'return', value: this.maybe((info as binaryen.ReturnInfo).value) };
-      case Id.Unreachable:
-        return { kind: 'unreachable' };
-      case Id.Nop:
-        return { kind: 'nop' };
       default:
         return undefined;
     }
