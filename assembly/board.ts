@@ -13,8 +13,9 @@ export declare function event(kind: i32, ptr: usize, len: i32): void;
 export declare function log(level: i32, ptr: usize, len: i32): void;
 
 /**
- * In applications that take updates: one chunk of one. Returns the chunks that are still missing, 0 where all are here and
- * accepted, so that the update is started after this call into the module, or an ErrorCode where it is refused.
+ * In applications that take updates: one chunk of one. Returns the chunks that are still missing, with UPDATE_GAP added where this
+ * one came too early; 0 where all are here and accepted, so that the update is started after this call into the module; or an
+ * ErrorCode where it is refused.
  */
 export declare function update(ptr: usize, len: i32): i32;
 

@@ -7,4 +7,5 @@ export { Event, NO_TOPIC } from './client/state';
 export { ErrorCode } from './protocol/error-code';
 export { EventKind } from './protocol/event-kind';
 export { NEVER_MS } from './protocol/image';
+export { UPDATE_GAP } from './protocol/update';
 export { client };

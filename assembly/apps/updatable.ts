@@ -1,13 +1,13 @@
 // An application that can be replaced over MQTT. It hands the chunks that are published for it to the board, and says on a
 // retained topic which version works here, what is missing of an update, and why one was refused. That it runs on is shown by a
 // reading every minute.
-import { client, Event, EventKind, text } from '../index';
+import { client, Event, EventKind, text, UPDATE_GAP } from '../index';
 
 const KEEP_ALIVE_S: i32 = 60;
 const READING_MS: i32 = 60_000;
 /** Progress is told after so many chunks; whoever sends them waits for that from time to time. */
 const REPORT_CHUNKS: i32 = 16;
-/** How often one says that a chunk is out of order: many may be. */
+/** How often one says that a chunk is not the next: many may be. */
 const REPORT_MS: i32 = 5_000;
 
 @unmanaged
@@ -66,15 +66,16 @@ export function run(version: string): i32 {
 }
 
 function take(version: string, event: Event): void {
-  const missing = client.update(event);
+  const result = client.update(event);
+  const missing = result & (UPDATE_GAP - 1);
   const isNext = missing === my().missing - 1;
   my().missing = missing;
-  if (missing < 0) {
-    report(version, missing, ',"refused":');
-  } else if (isNext) {
-    if (missing % REPORT_CHUNKS === 0) report(version, missing, ',"missing":');
-  } else if (client.isTime(my().reportedAt + REPORT_MS)) {
-    report(version, missing, ',"missing":'); // the first of an update, or one out of order
+  if (result < 0) {
+    report(version, result, ',"refused":');
+  } else if (result >= UPDATE_GAP) {
+    if (client.isTime(my().reportedAt + REPORT_MS)) report(version, missing, ',"gap":true,"missing":');
+  } else if (isNext ? missing % REPORT_CHUNKS === 0 : client.isTime(my().reportedAt + REPORT_MS)) {
+    report(version, missing, ',"missing":'); // progress; or the first of an update, or one that was here before
   }
 }
 

@@ -104,8 +104,8 @@ export function isTime(at: i32): bool {
 
 /**
  * Hands the data of a message to the board as one chunk of an update of this application. Returns the chunks that are still
- * missing, 0 where all are here and accepted, so that the update is started after this call of `tick`, or an ErrorCode where it is
- * refused. A chunk out of order changes nothing: what is missing tells the sender where to go on.
+ * missing, with UPDATE_GAP added where this one came too early, so that the sender is to go back; 0 where all are here and accepted,
+ * so that the update is started after this call of `tick`; or an ErrorCode where it is refused.
  */
 export function update(event: Event): i32 {
   return updateByBoard(event.data, event.dataBytes);

@@ -7,3 +7,4 @@ export * from './limits.js';
 export * from './packet-type.js';
 export * from './return-code.js';
 export * from './timers.js';
+export * from './update.js';

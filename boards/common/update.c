@@ -257,7 +257,7 @@ static int32_t place(const uint8_t *chunk, size_t bytes) {
   uint16_t its_total = get16(chunk + TOTAL_AT);
   uint32_t its_id = get32(chunk + ID_AT);
   if (total != its_total || id != its_id) {
-    if (sequence > 0) return its_total;
+    if (sequence > 0) return its_total + UPDATE_GAP;
     id = its_id;
     total = its_total;
     next = 0;
@@ -274,7 +274,7 @@ static int32_t place(const uint8_t *chunk, size_t bytes) {
       return code;
     }
   }
-  return total - next;
+  return total - next + (sequence > next ? UPDATE_GAP : 0);
 }
 
 int32_t update_chunk(const uint8_t *chunk, size_t bytes) {

@@ -23,6 +23,8 @@
 #define UPDATE_TRIAL_MS 300000u
 #endif
 
+/// Added to what update_chunk returns where the chunk came too early and was not taken: the sender is to go back.
+#define UPDATE_GAP 0x10000
 /// Results of update_chunk below 0: codes of assembly/protocol/error-code.ts.
 #define UPDATE_TOO_LONG (-16)
 #define UPDATE_WRONG_STATE (-19)
@@ -52,7 +54,7 @@ struct update_start {
 
 /// At every start of the board.
 struct update_start update_boot(const struct update_options *options, uint32_t now);
-/// One chunk. Returns the chunks that are still missing, 0 where all are here and accepted, or a code below 0.
+/// One chunk. Returns the chunks that are still missing, plus UPDATE_GAP; 0 where all are here and accepted; or a code below 0.
 int32_t update_chunk(const uint8_t *chunk, size_t bytes);
 /// What runs on trial works, and stays. Does nothing otherwise.
 void update_confirm(void);

@@ -23,6 +23,7 @@ export function formatReport(report: SimReport, scenario: Scenario): string {
     `  ${count(report.wills, 'will')} published, ${count(report.retained, 'retained message')} given to newcomers`,
     ...gatewayLines(report),
     ...resetLines(report),
+    ...updateLines(report),
     ...tooLongLines(report),
     ...violationLines(report),
     '',
@@ -97,6 +98,21 @@ function resetLines({ classes }: SimReport): string[] {
     ...(trap === 0 ? [] : [`  ${colours.yellow(`${name}: reset ${times(trap)} by a trap in its module`)}`]),
     ...(watchdog === 0 ? [] : [`  ${colours.yellow(`${name}: reset ${times(watchdog)} by the watchdog`)}`]),
   ]);
+}
+
+function updateLines({ classes }: SimReport): string[] {
+  return classes.flatMap(({ class: name, updates }) => {
+    if (updates === undefined) return [];
+    const versions = Object.entries(updates.versions).map(
+      ([version, devices]) => `${count(devices, 'device')} on ${version}`,
+    );
+    const others = [
+      ...(updates.rolledBack === 0 ? [] : [`rolled back ${times(updates.rolledBack)}`]),
+      ...(updates.refused === 0 ? [] : [`refused by ${count(updates.refused, 'device')}`]),
+      ...(updates.outcomes.stuck === undefined ? [] : [`${number(updates.outcomes.stuck)} stuck`]),
+    ];
+    return [`  ${name}: ${[...versions, ...others].join(', ')}`];
+  });
 }
 
 function tooLongLines({ classes }: SimReport): string[] {

@@ -3,10 +3,12 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import cliProgress from 'cli-progress';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
+import { signUpdate, simulationKey, verifierOf } from '../firmware/sign-update.js';
 import type { Millis } from '../ports.js';
 import type { Direction } from '../sim/digest.js';
 import { type Links, LinksFileError, parseLinks } from '../sim/links-file.js';
 import { DEVICES_MAX, parseScenario, type Scenario, ScenarioError } from '../sim/scenario.js';
+import { SIM_UPDATE_NAME, type SimUpdateOptions } from '../sim/sim-updates.js';
 import { Simulation } from '../sim/simulation.js';
 import { CaptureFile } from './capture.js';
 import { Exit, isCoded, UsageError } from './failure.js';
@@ -36,6 +38,7 @@ export async function runSim(name: string, options: SimCommandOptions): Promise<
   const seed = options.seed === undefined ? scenario.seed : wholeNumber('--seed', options.seed, 0, SEED_MAX);
   const links = options.links === undefined ? undefined : readLinks(options.links);
   const modules = await loadModules(scenario);
+  const updates = await loadUpdates(scenario);
   if (options.report !== undefined) checkOutput('--report', options.report);
   const file = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
   const simulation = new Simulation({
@@ -43,6 +46,7 @@ export async function runSim(name: string, options: SimCommandOptions): Promise<
     seed,
     modules,
     ...(links && { links }),
+    ...(updates && { updates }),
     ...(file && { tap: (device, direction, bytes, now) => capture(file, device, direction, bytes, now) }),
   });
   const again = `repeat it with: ${commandLine(name, seed, options)}`;
@@ -129,6 +133,18 @@ async function loadModules(scenario: Scenario): Promise<Map<string, Uint8Array>>
     if (!modules.has(app)) modules.set(app, readInput('the module', await moduleFile(app)));
   }
   return modules;
+}
+
+/** The scenario's updates, signed by a key that only simulated devices trust: the same one every time, so that runs repeat. */
+async function loadUpdates({ updates = [] }: Scenario): Promise<SimUpdateOptions | undefined> {
+  if (updates.length === 0) return undefined;
+  const key = simulationKey();
+  const signed: Uint8Array[] = [];
+  for (const { app, version } of updates) {
+    const module = readInput('the module', await moduleFile(app));
+    signed.push(signUpdate(module, { name: SIM_UPDATE_NAME, version }, key));
+  }
+  return { signed, verify: verifierOf(key) };
 }
 
 /** Runs it, with a bar on stderr where somebody looks. Returns the wall time, ms. */

@@ -1,5 +1,5 @@
 // An update as it is published: a module behind the header that says what it is, signed.
-import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { ABI_VERSION } from '../../assembly/protocol/index.js';
 import { ANY_BOARD, encodeSigned, encodeUpdate, parseVersion } from '../update/header.js';
 
@@ -33,4 +33,13 @@ export function signUpdate(module: Uint8Array, options: UpdateOptions, key: KeyO
 export function verifierOf(key: KeyObject): (signed: Uint8Array, signature: Uint8Array) => boolean {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   return (signed, signature) => verify(null, signed, publicKey, signature);
+}
+
+/** What stands before the 32 octets of an Ed25519 key in PKCS #8 (RFC 8410, 7). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** A key that everybody can have: for devices that are simulated, and no others. */
+export function simulationKey(): KeyObject {
+  const seed = createHash('sha256').update('thimble sim').digest();
+  return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
 }

@@ -11,7 +11,7 @@ export function findContradiction(scenario: Scenario): string | undefined {
   if (measuring !== 1) return `clients: exactly one has "measures": true, not ${measuring}`;
   const delays = findDelays('radio', scenario.radio) ?? findGroupDelays(scenario.devices);
   if (delays !== undefined) return delays;
-  return findGatewayProblem(scenario) ?? findClientProblem(scenario);
+  return findGatewayProblem(scenario) ?? findClientProblem(scenario) ?? findUpdateProblem(scenario);
 }
 
 function findGatewayProblem({ gateways = [] }: Scenario): string | undefined {
@@ -44,6 +44,23 @@ function findClientProblem({ clients, devices, durationS }: Scenario): string | 
     for (const [j, command] of (client.commands ?? []).entries()) {
       const problem = findCommandProblem(command, classes);
       if (problem !== undefined) return `${place}.commands[${j}]${problem}`;
+    }
+  }
+  return undefined;
+}
+
+function findUpdateProblem({ updates = [], devices, durationS }: Scenario): string | undefined {
+  const classes = new Set(devices.map((group) => group.class));
+  const updated = new Set<string>();
+  for (const [i, update] of updates.entries()) {
+    const place = `updates[${i}]`;
+    if (!classes.has(update.class)) return `${place}.class is "${update.class}"; there are ${[...classes].join(', ')}`;
+    if (updated.has(update.class)) return `${place}.class is "${update.class}", which another update is for already`;
+    updated.add(update.class);
+    if (update.atS >= durationS) return `${place}.atS must be less than durationS, ${durationS}`;
+    for (const key of ['topic', 'status'] as const) {
+      if (isValidTopicName(update[key]) && update[key].includes('{serial}')) continue;
+      return `${place}.${key} "${update[key]}": a topic name, without + and #, with {serial} in it`;
     }
   }
   return undefined;

@@ -3,6 +3,7 @@ import type { ResetReason } from '../device/restart.js';
 import type { Millis } from '../ports.js';
 import type { SnQos } from '../wire/index.js';
 import type { QosFigures, Violation } from './ledger.js';
+import type { UpdateFigures } from './sim-updates.js';
 
 /** Figures of the devices of one class. */
 export interface ClassFigures {
@@ -21,6 +22,8 @@ export interface ClassFigures {
   readonly retransmissions: number;
   /** Times that devices were reset and began anew, by what their module did: it trapped, or did not come back. */
   readonly resets: Readonly<Record<ResetReason, number>>;
+  /** Of a class that takes updates. */
+  readonly updates?: UpdateFigures;
 }
 
 /** Figures of a gateway that a scenario names. */

@@ -5,6 +5,7 @@ import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Qos } from '../ports.js';
+import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../update/chunks.js';
 import { findContradiction } from './contradictions.js';
 import type { LinkOptions } from './link.js';
 
@@ -27,6 +28,28 @@ export interface DeviceGroup {
   readonly bootSpreadS?: number;
   /** When they lose power for good, seconds. Default: never. */
   readonly diesAtS?: number;
+  /** What they are shipped with, as updates see it. Default "0.0.0". */
+  readonly version?: string;
+}
+
+/** Another module for every device of a class, in chunks over MQTT, through the broker like anything else. */
+export interface ScenarioUpdate {
+  readonly class: string;
+  /** The application they are to run then: the name of an example, or a file. */
+  readonly app: string;
+  /** Its version, such as "1.1.0". */
+  readonly version: string;
+  /** When its first chunks go out, seconds. */
+  readonly atS: number;
+  /** Where the devices want their chunks, and where they tell; `{serial}` stands for a device's eight digits. */
+  readonly topic: string;
+  readonly status: string;
+  /** Octets of a chunk. Default 128. */
+  readonly chunkBytes?: number;
+  /** How long a device has to confirm, seconds. Default 300. */
+  readonly trialS?: number;
+  /** What is wrong with it: an octet of its signature or of its module, or a chunk that is never sent. Default: nothing. */
+  readonly corrupt?: 'signature' | 'module' | 'chunk';
 }
 
 export interface ClientSubscription {
@@ -101,6 +124,8 @@ export interface Scenario {
   readonly watchdogSteps?: number;
   readonly devices: readonly DeviceGroup[];
   readonly clients: readonly ScenarioClient[];
+  /** At most one for a class. */
+  readonly updates?: readonly ScenarioUpdate[];
 }
 
 /** A scenario that is not one. The message names the place and what is allowed. */
@@ -122,6 +147,11 @@ const name = {
   description: '1 to 64 letters, digits, dots, underscores and hyphens',
 };
 const seconds = { type: 'number', minimum: 0, maximum: 31_536_000 };
+const version = {
+  type: 'string',
+  pattern: '^\\d{1,4}\\.\\d{1,4}\\.\\d{1,4}$',
+  description: 'three numbers, such as 1.2.3',
+};
 const qos = { enum: [0, 1, 2] };
 
 const loss = {
@@ -224,6 +254,26 @@ const SCHEMA = {
           radio,
           bootSpreadS: seconds,
           diesAtS: seconds,
+          version,
+        },
+        additionalProperties: false,
+      },
+    },
+    updates: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['class', 'app', 'version', 'atS', 'topic', 'status'],
+        properties: {
+          class: name,
+          app: { type: 'string', minLength: 1 },
+          version,
+          atS: seconds,
+          topic: { type: 'string', minLength: 1 },
+          status: { type: 'string', minLength: 1 },
+          chunkBytes: { type: 'integer', minimum: CHUNK_BYTES_MIN, maximum: CHUNK_BYTES_MAX },
+          trialS: { ...seconds, minimum: 1 },
+          corrupt: { enum: ['signature', 'module', 'chunk'] },
         },
         additionalProperties: false,
       },

@@ -3,13 +3,15 @@ import { Counter, PacketType, ReturnCode } from '../../assembly/protocol/index.j
 import { Xoshiro128 } from '../core/random.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Device, DeviceModule } from '../device/device.js';
-import { type ResetReason, Restarts, resetReasonOf } from '../device/restart.js';
+import { DeviceError } from '../device/error.js';
+import { RESTART_MS_MIN, type ResetReason, Restarts, resetReasonOf } from '../device/restart.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Address, Millis } from '../ports.js';
 import type { Packet, SnQos } from '../wire/index.js';
 import type { Direction } from './digest.js';
 import { Link, type LinkOptions } from './link.js';
 import type { Action, Scheduler } from './scheduler.js';
+import type { DeviceUpdates } from './sim-updates.js';
 import { Sniffer } from './sniffer.js';
 
 export interface SimDeviceOptions {
@@ -23,6 +25,8 @@ export interface SimDeviceOptions {
   readonly upSeed: number;
   readonly downSeed: number;
   readonly predefined: PredefinedConfig;
+  /** Where it takes updates: what it runs is decided there. */
+  readonly updates: DeviceUpdates | undefined;
 }
 
 /** Who hears what a device sends. */
@@ -54,7 +58,7 @@ const DELIVERED = [Counter.DeliveredQos0, Counter.DeliveredQos1, Counter.Deliver
 export class SimDevice {
   readonly uplink: Link;
   readonly downlink: Link;
-  private readonly device: Device;
+  private device: Device;
   /** What the device and each gateway have agreed on, by the gateway's address. */
   private readonly sniffers = new Map<string, Sniffer>();
   /** The gateway that the device speaks to. */
@@ -82,7 +86,15 @@ export class SimDevice {
   ) {
     this.uplink = new Link(options.up, new Xoshiro128(options.upSeed));
     this.downlink = new Link(options.down, new Xoshiro128(options.downSeed));
-    this.device = module.create({ send: (datagram, to) => this.send(datagram, to) });
+    this.device = this.create(module);
+  }
+
+  private create(module: DeviceModule): Device {
+    const { updates } = this.options;
+    return module.create({
+      send: (datagram, to) => this.send(datagram, to),
+      ...(updates && { update: (chunk) => updates.chunk(chunk), confirm: () => updates.confirm() }),
+    });
   }
 
   get address(): Address {
@@ -96,8 +108,28 @@ export class SimDevice {
     this.now = now;
     this.heardMs = now;
     this.restarts.noteStart(now);
+    if (this.options.updates !== undefined && !this.choose(this.options.updates, now)) return;
     this.step(now, () => this.device.start(now, this.options.serial));
     this.poll(now);
+  }
+
+  /** Brings the module of the slot that is to run. False where it is none, which is a reset as a trap is. */
+  private choose(updates: DeviceUpdates, now: Millis): boolean {
+    try {
+      this.device = this.create(updates.boot(now));
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error;
+      this.reset(this.restarts.noteReset('trap', now), now);
+      return false;
+    }
+    const { dueAt } = updates;
+    if (dueAt < Number.POSITIVE_INFINITY) this.scheduler.at(dueAt, (then) => this.endTrial(updates, then));
+    return true;
+  }
+
+  /** The update has not confirmed by now, unless it has, or another is on trial meanwhile. */
+  private endTrial(updates: DeviceUpdates, now: Millis): void {
+    if (this.isOn && now >= updates.dueAt) this.reset(RESTART_MS_MIN, now);
   }
 
   /** How often its module has trapped, or was ended by the watchdog. */
@@ -114,6 +146,7 @@ export class SimDevice {
       if (reason === undefined) throw error;
       this.reset(this.restarts.noteReset(reason, now), now);
     }
+    if (this.isOn && this.options.updates?.isAccepted === true) this.reset(RESTART_MS_MIN, now);
   }
 
   /** All that it knew is gone; it starts again after `delayMs`. */

@@ -26,6 +26,7 @@ import { Scheduler } from './scheduler.js';
 import { type CommandTarget, SimClient } from './sim-client.js';
 import { type Listener, SimDevice } from './sim-device.js';
 import { SimGateway } from './sim-gateway.js';
+import { type SimUpdateOptions, SimUpdates } from './sim-updates.js';
 
 export interface SimulationOptions {
   readonly scenario: Scenario;
@@ -33,6 +34,8 @@ export interface SimulationOptions {
   readonly seed?: number;
   /** The modules of the scenario's applications, by the name under which it calls them. */
   readonly modules: ReadonlyMap<string, Uint8Array>;
+  /** What the scenario's updates are; to be given where it has some. */
+  readonly updates?: SimUpdateOptions;
   /** Measured links instead of the scenario's losses. */
   readonly links?: Links;
   /** Sees every message that reaches an application; `node` is a client's name or a device's address. */
@@ -83,6 +86,7 @@ export class Simulation {
   private readonly byAddress = new Map<Address, SimDevice>();
   private readonly byClass = new Map<string, SimDevice[]>();
   private readonly brokerAlarm: Alarm;
+  private readonly updates: SimUpdates;
   private retainedSeen = 0;
   private atEnd: FiguresAtEnd | undefined;
   /** What the measuring client subscribes to, and from when on. */
@@ -93,6 +97,7 @@ export class Simulation {
     this.seed = options.seed ?? this.scenario.seed;
     this.durationMs = Math.round(this.scenario.durationS * MS_PER_S);
     this.measured = measuredBy(this.scenario);
+    this.updates = new SimUpdates(this.scenario, options.updates);
     this.broker = new Broker({ sessionsMax: SESSIONS_MAX }, { random: this.random(Salt.Broker) });
     const upstream = new BrokerUpstream(this.broker);
     this.gateways = (this.scenario.gateways ?? [undefined]).map((gateway, index) =>
@@ -116,6 +121,12 @@ export class Simulation {
         nextTarget: (command, index) => this.nextTarget(command, index),
       }).schedule();
     }
+    this.updates.schedule(
+      (name) => this.byClass.get(name) ?? [],
+      upstream,
+      this.scheduler,
+      (now) => this.settle(now),
+    );
     this.scheduler.at(0, (now) => {
       for (const gateway of this.gateways) gateway.boot(now);
     });
@@ -255,6 +266,7 @@ export class Simulation {
         upSeed: mix32(linkSeed, 0),
         downSeed: mix32(linkSeed, 1),
         predefined: this.scenario.predefined ?? {},
+        updates: this.updates.createFor(group, this.options.modules.get(group.app)!),
       },
       this.scheduler,
       {
@@ -341,6 +353,7 @@ export class Simulation {
   private classFigures(): ClassFigures[] {
     return [...this.byClass].map(([name, devices]) => {
       const sum = (of: (device: SimDevice) => number): number => devices.reduce((total, d) => total + of(d), 0);
+      const updates = this.updates.figures(name, devices);
       return {
         class: name,
         devices: devices.length,
@@ -352,6 +365,7 @@ export class Simulation {
         tooLong: sum((d) => d.uplink.counters.tooLong + d.downlink.counters.tooLong),
         retransmissions: sum((d) => d.retransmissions),
         resets: { trap: sum((d) => d.resets.trap), watchdog: sum((d) => d.resets.watchdog) },
+        ...(updates && { updates }),
       };
     });
   }

@@ -43,8 +43,8 @@ export class MemorySlots implements Slots {
     return true;
   }
 
-  /** The slot's first octets, all of them by default. */
-  read(slot: number, bytes = this.slotBytes): Uint8Array {
+  /** The slot's first octets; all that there are by default. */
+  read(slot: number, bytes?: number): Uint8Array {
     return this.slots[slot]!.subarray(0, bytes);
   }
 }

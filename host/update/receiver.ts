@@ -4,7 +4,7 @@
 // Two slots: one holds the module that works, the other takes the update. Nothing of the former is touched before the latter
 // has confirmed that it works, and what is to be started is written down in a table that a power cut cannot tear
 // (slot-table.ts). So whatever happens, at whatever moment, there is a module to start.
-import { ErrorCode } from '../../assembly/protocol/index.js';
+import { ErrorCode, UPDATE_GAP } from '../../assembly/protocol/index.js';
 import type { Millis } from '../ports.js';
 import { type Chunk, decodeChunk } from './chunks.js';
 import {
@@ -102,7 +102,7 @@ export class Receiver {
     return { slot: active, bytes, isOnTrial: false, wasRolledBack: false };
   }
 
-  /** `board.update`: the chunks that are still missing, 0 where all are here and accepted, or an ErrorCode. */
+  /** `board.update`: the chunks that are still missing, plus UPDATE_GAP; 0 where all are here and accepted; or an ErrorCode. */
   chunk(octets: Uint8Array): number {
     const chunk = decodeChunk(octets);
     if (chunk === undefined) return ErrorCode.UpdateFormat;
@@ -143,13 +143,13 @@ export class Receiver {
     if (sequence === 0 && !isOfTransfer) {
       this.refused = undefined;
       this.transfer = { id, total, next: 0, bytes: 0, header: new Uint8Array(HEADER_BYTES), info: undefined };
-    } else if (!isOfTransfer) return total;
+    } else if (!isOfTransfer) return total + UPDATE_GAP;
     const transfer = this.transfer!;
     if (sequence === transfer.next) {
       const code = this.take(transfer, part);
       if (code !== ErrorCode.None) return this.refuse(id, code);
     }
-    return total - transfer.next;
+    return total - transfer.next + (sequence > transfer.next ? UPDATE_GAP : 0);
   }
 
   private take(transfer: Transfer, part: Uint8Array): ErrorCode {

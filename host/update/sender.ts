@@ -1,0 +1,145 @@
+// The publisher's end of an update, for one device: sends the chunks in order, a window ahead of what the device has told, goes
+// back where it misses one, and finds out what became of the update. Decides only; publisher.ts performs.
+import { ErrorCode } from '../../assembly/protocol/index.js';
+import type { Millis } from '../ports.js';
+
+/** What a device says of itself on its status topic. */
+export interface DeviceStatus {
+  /** What works there, such as "1.0.0". */
+  readonly version: string;
+  /** Chunks that are missing of the update under way. */
+  readonly missing?: number;
+  /** The last one came too early. */
+  readonly gap?: boolean;
+  /** Why the update is refused: an ErrorCode. */
+  readonly refused?: number;
+}
+
+export type UpdateOutcome =
+  | { readonly kind: 'confirmed' }
+  /** It was started, did not confirm that it works, and what was there before is back. */
+  | { readonly kind: 'rolled-back' }
+  | { readonly kind: 'refused'; readonly code: number }
+  /** The device gets no further, or says nothing, however often it is sent. */
+  | { readonly kind: 'stuck' }
+  /** The broker is lost, or has refused. */
+  | { readonly kind: 'disconnected'; readonly reason: string };
+
+export interface SenderOptions {
+  readonly chunks: readonly Uint8Array[];
+  /** Of the update. */
+  readonly version: string;
+  /** Chunks that may be on their way beyond what the device has told. 1 and up, at least twice what it reports after. */
+  readonly windowChunks?: number;
+  /** Without progress for so long, the chunks are sent again from where the device was last. */
+  readonly retryMs?: Millis;
+  /** How often, till there is progress. */
+  readonly retries?: number;
+  /** How long a device may take from the last chunk to saying what became of it. More than its trial takes. */
+  readonly outcomeMs?: Millis;
+}
+
+export const WINDOW_CHUNKS_DEFAULT = 32;
+export const RETRY_MS_DEFAULT = 120_000;
+export const RETRIES_DEFAULT = 5;
+export const OUTCOME_MS_DEFAULT = 600_000;
+/** A device may complain of several chunks before it sees the one it wants. */
+const BACK_MS_MIN = 5_000;
+
+/** Reads a status; undefined for what is none. */
+export function parseStatus(payload: Uint8Array): DeviceStatus | undefined {
+  try {
+    const { version, missing, gap, refused } = JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown>;
+    if (typeof version !== 'string') return undefined;
+    return {
+      version,
+      ...(typeof missing === 'number' && { missing }),
+      ...(gap === true && { gap }),
+      ...(typeof refused === 'number' && { refused }),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+export class Sender {
+  outcome: UpdateOutcome | undefined;
+  /** The chunk that the device wants next, as far as it has told. */
+  known = 0;
+  private next = 0;
+  /** All chunks were there, at least once. */
+  private wasWhole = false;
+  private dueMs: Millis = Number.POSITIVE_INFINITY;
+  private wentBackMs: Millis = Number.NEGATIVE_INFINITY;
+  private retriesLeft: number;
+
+  constructor(private readonly options: SenderOptions) {
+    this.retriesLeft = options.retries ?? RETRIES_DEFAULT;
+  }
+
+  get total(): number {
+    return this.options.chunks.length;
+  }
+
+  start(now: Millis): void {
+    this.dueMs = now + this.retryMs;
+  }
+
+  /** The next chunk that may go out now; undefined for none. */
+  take(): Uint8Array | undefined {
+    const isOpen = this.next < Math.min(this.known + (this.options.windowChunks ?? WINDOW_CHUNKS_DEFAULT), this.total);
+    return this.outcome === undefined && isOpen ? this.options.chunks[this.next++] : undefined;
+  }
+
+  /** `isRetained`: said before anybody listened, perhaps long ago. */
+  hear(status: DeviceStatus, isRetained: boolean, now: Millis): void {
+    const { version, missing, refused } = status;
+    if (this.outcome !== undefined) return;
+    if (version === this.options.version && refused === undefined && missing === undefined) {
+      this.outcome = { kind: 'confirmed' };
+    } else if (isRetained) return;
+    else if (refused !== undefined) {
+      const isBack = this.wasWhole && refused === ErrorCode.UpdateFailed;
+      this.outcome = isBack ? { kind: 'rolled-back' } : { kind: 'refused', code: refused };
+    } else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
+    else this.tryAgain(0, now); // it has started anew: it has forgotten all chunks, or will not have them again
+  }
+
+  nextDue(): Millis {
+    return this.outcome === undefined ? this.dueMs : Number.POSITIVE_INFINITY;
+  }
+
+  poll(now: Millis): void {
+    if (now < this.nextDue()) return;
+    this.tryAgain(this.known === this.total ? 0 : this.known, now);
+  }
+
+  private hearMissing(missing: number, isGap: boolean, now: Millis): void {
+    const wanted = this.total - missing;
+    if (missing === 0) this.wasWhole = true;
+    if (wanted > this.known) {
+      this.known = wanted;
+      this.next = Math.max(this.next, wanted);
+      this.retriesLeft = this.options.retries ?? RETRIES_DEFAULT;
+      this.dueMs = now + (missing === 0 ? (this.options.outcomeMs ?? OUTCOME_MS_DEFAULT) : this.retryMs);
+    }
+    if (isGap && now - this.wentBackMs >= BACK_MS_MIN) this.tryAgain(wanted, now);
+  }
+
+  /** Sends from `wanted` on, unless that was to no avail too often. */
+  private tryAgain(wanted: number, now: Millis): void {
+    if (this.retriesLeft-- === 0) {
+      this.outcome = { kind: 'stuck' };
+      return;
+    }
+    if (this.next === this.total) this.wasWhole = true; // as far as anybody can tell
+    this.known = wanted;
+    this.next = wanted;
+    this.wentBackMs = now;
+    this.dueMs = now + this.retryMs;
+  }
+
+  private get retryMs(): Millis {
+    return this.options.retryMs ?? RETRY_MS_DEFAULT;
+  }
+}
