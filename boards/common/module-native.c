@@ -1,5 +1,7 @@
 // The module's contract (module.h) on native code: MODULE_SOURCE names the C that was made from the module, as a string
 // literal. It is included, so that the compiler sees both sides of each call.
+//
+// Each call from outside begins with wasm_init: nobody has to know in which order calls have to come.
 #include "module.h"
 
 #include <string.h>
@@ -44,9 +46,13 @@ static uint32_t import_update(uint32_t at, uint32_t bytes) { return (uint32_t)bo
 
 static void import_confirm(void) { board_confirm(); }
 
-int32_t module_start(uint32_t now, uint32_t seed) { return (int32_t)wasm_start(now, seed); }
+int32_t module_start(uint32_t now, uint32_t seed) {
+  wasm_init();
+  return (int32_t)wasm_start(now, seed);
+}
 
 int32_t module_receive(const uint8_t *datagram, size_t bytes, const uint8_t *from, size_t from_bytes, uint32_t now) {
+  wasm_init();
   // What is longer than the buffer is cut, as a radio's driver would; its length still tells.
   size_t max;
   uint8_t *rx = module_rx(&max);
@@ -58,11 +64,20 @@ int32_t module_receive(const uint8_t *datagram, size_t bytes, const uint8_t *fro
   return (int32_t)wasm_receive((uint32_t)bytes, now);
 }
 
-int32_t module_poll(uint32_t now) { return (int32_t)wasm_poll(now); }
+int32_t module_poll(uint32_t now) {
+  wasm_init();
+  return (int32_t)wasm_poll(now);
+}
 
-int32_t module_resume(uint32_t now) { return (int32_t)wasm_resume(now); }
+int32_t module_resume(uint32_t now) {
+  wasm_init();
+  return (int32_t)wasm_resume(now);
+}
 
-int32_t module_seal(void) { return (int32_t)wasm_seal(); }
+int32_t module_seal(void) {
+  wasm_init();
+  return (int32_t)wasm_seal();
+}
 
 uint8_t *module_image(size_t *bytes) {
   *bytes = wasm_imageBytes();

@@ -14,10 +14,21 @@ interface Place {
 /** What C calls each region. */
 const MACRO: Readonly<Record<Region, string>> = { low: 'LOW', state: 'STATE', high: 'HIGH' };
 
+/** An access at a known place of the state region. */
+interface Access {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** How far the short instructions of Thumb reach from a register, in units of what they load; RISC-V's have the same for words. */
+const SHORT_REACH = 31;
+const WORD_BYTES = 4;
+
 export class AddressWriter {
   /** The regions that the program's code has addresses of. */
   readonly used = new Set<Region>();
   private readonly places = new WeakMap<Value, Place>();
+  private readonly accesses: Access[] = [];
 
   constructor(private readonly layout: Layout) {}
 
@@ -38,7 +49,7 @@ export class AddressWriter {
 
   load(node: LoadNode, at: Value): Value {
     const sign = node.signed ? 's' : 'u';
-    const address = this.address(node.offset, node.address, at);
+    const address = this.address(node, at);
     const float = node.type.startsWith('f');
     const name = `load_${float ? node.type : `${sign}${node.bytes * 8}`}${hintOf(node.bytes, node.align)}`;
     const call = `${name}(${address})`;
@@ -49,7 +60,7 @@ export class AddressWriter {
   }
 
   store(node: StoreNode, at: Value, value: Value): string {
-    const address = this.address(node.offset, node.address, at);
+    const address = this.address(node, at);
     const name = `store_${node.type.startsWith('f') ? node.type : `u${node.bytes * 8}`}${hintOf(node.bytes, node.align)}`;
     return `${name}(${address}, ${bare(value)})`;
   }
@@ -58,10 +69,26 @@ export class AddressWriter {
     return kind === 'copy' ? 'memory_copy' : 'memory_fill';
   }
 
-  private address(offset: number, moved: Address | undefined, at: Value): string {
+  /** Where in the state region a register should point, so that as many accesses as can be are short ones. */
+  base(): number {
+    const isShort = (base: number, { at, bytes }: Access): boolean => at >= base && at - base <= SHORT_REACH * bytes;
+    const starts = new Set(this.accesses.map(({ at }) => at & -WORD_BYTES));
+    let best = { base: 0, count: -1 };
+    for (const base of [...starts].sort((a, b) => a - b)) {
+      const count = this.accesses.filter((access) => isShort(base, access)).length;
+      if (count > best.count) best = { base, count };
+    }
+    return best.base;
+  }
+
+  private address(node: LoadNode | StoreNode, at: Value): string {
+    const { offset, address, bytes } = node;
     const place = this.places.get(at);
-    if (place !== undefined && moved === undefined) return this.at({ ...place, at: place.at + offset });
-    if (moved !== undefined) return `${bareSum(this.constant(offset, moved).code, at)}`;
+    if (place !== undefined && address === undefined) {
+      if (place.region === 'state') this.accesses.push({ at: place.at + offset, bytes });
+      return this.at({ ...place, at: place.at + offset });
+    }
+    if (address !== undefined) return bareSum(this.constant(offset, address).code, at);
     if (typeof at.number === 'number') return String((at.number + offset) >>> 0);
     return offset === 0 ? bare(at) : `${operand(at)} + ${offset}`;
   }

@@ -34,7 +34,11 @@ export function emitC(module: Uint8Array, shifted: Uint8Array, options: EmitOpti
     addresses,
   };
   const heads = new Map(program.functions.map((fn) => [fn.name, headOf(program, names, fn)]));
-  const functions = program.functions.map((fn) => emitFunction(fn, heads.get(fn.name)!, around));
+  const functions = program.functions.map((fn) => {
+    const text = emitFunction(fn, heads.get(fn.name)!, around);
+    // What only says where something is says so at any time.
+    return fn.body.kind === 'const' ? text.replace('STATE(', 'STATE_ITSELF(') : text;
+  });
   const imports = program.imports.map((f) => `${declarationOf(`import_${f.base}`, f)};`);
   const code = functions.join('\n');
   const memory = emitMemory(layout, addresses);
@@ -58,9 +62,24 @@ export function emitC(module: Uint8Array, shifted: Uint8Array, options: EmitOpti
 
 const SERVICES = `/// Where the program's address \`at\` is.
 static inline uint8_t *wasm_at(uint32_t at) { return (uint8_t *)(uintptr_t)at; }
-/// To be called at each boot.
-static inline void wasm_init(void) {}
 `;
+
+/**
+ * A register that always points to the same place makes most accesses to the state one short instruction. The whole firmware
+ * is compiled to leave it alone (flags.ts); functions that run before wasm_init do not use it.
+ */
+function stateMacros(base: number): string {
+  return `#define STATE_ITSELF(at) ((uint32_t)(uintptr_t)state + (at))
+#ifdef WASM_BASE
+register uint8_t *wasm_base __asm__(WASM_BASE);
+#define STATE(at) ((uint32_t)(uintptr_t)wasm_base + ((at) - ${base}))
+/// To be called at each boot, before any other function but those that say where something is.
+static inline void wasm_init(void) { wasm_base = state + ${base}; }
+#else
+#define STATE(at) STATE_ITSELF(at)
+static inline void wasm_init(void) {}
+#endif`;
+}
 
 /** What C calls each function: an export by its name, another by its own where it has one. */
 function nameFunctions(program: Program): Map<string, string> {
@@ -105,7 +124,7 @@ function emitMemory(layout: Layout, addresses: AddressWriter): string {
   const lines = [
     '/// The state region. What it holds outlives a reset.',
     `static uint8_t state[${layout.stateBytes}] __attribute__((aligned(${ALIGNMENT}), section(".noinit.module")));`,
-    '#define STATE(at) ((uint32_t)(uintptr_t)state + (at))',
+    stateMacros(addresses.base()),
   ];
   const constants: readonly (readonly [Region, number, number])[] = [
     ['low', 0, layout.stateAt],
@@ -134,7 +153,9 @@ function wordsOf(layout: Layout, addresses: AddressWriter, from: number, to: num
     const value = view.getUint32(at - from, true);
     const region = layout.pointers.get(at);
     words.push(
-      region === undefined ? `0x${value.toString(16)}` : addresses.constant(value, { region, negative: false }).code,
+      region === undefined
+        ? `0x${value.toString(16)}`
+        : addresses.constant(value, { region, negative: false }).code.replace('STATE(', 'STATE_ITSELF('),
     );
   }
   const lines: string[] = [];
