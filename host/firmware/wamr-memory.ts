@@ -33,6 +33,129 @@ export function wamrStackBytes(module: Uint8Array, target: WamrTarget = WAMR_32_
   return stackNeed(frameBytes(NATIVE_CELLS_MIN, target), deepest);
 }
 
+/** Octets of RAM that WAMR takes for a module, linear memory not counted. */
+export interface WamrMemory {
+  /** The translated module. */
+  readonly loadBytes: number;
+  readonly instanceBytes: number;
+  /** What runs it, the operand stack included. */
+  readonly execEnvBytes: number;
+}
+
+/**
+ * What WAMR takes of its pool for a module that may lie in flash (wasm_binary_freeable): the sum of its allocations.
+ * `stackBytes`: the operand stack that it is given.
+ */
+export function wamrMemory(module: Uint8Array, stackBytes: number, target: WamrTarget = WAMR_32_BIT): WamrMemory {
+  const parts = takeApart(module);
+  const size = SIZES[target.pointerBytes];
+  return {
+    loadBytes: sum(loadAllocations(parts, wamrFrames(parts, target), size, target.pointerBytes)),
+    instanceBytes: sum(instanceAllocations(parts, size, target.pointerBytes)),
+    execEnvBytes: sum([size.execEnv + stackBytes]),
+  };
+}
+
+/** All of that but for the operand stack. */
+export function wamrLoadedBytes(module: Uint8Array, target: WamrTarget = WAMR_32_BIT): number {
+  const { loadBytes, instanceBytes, execEnvBytes } = wamrMemory(module, 0, target);
+  return loadBytes + instanceBytes + execEnvBytes;
+}
+
+/**
+ * Octets of WAMR's structures (wasm.h, wasm_runtime.h, wasm_exec_env.h), for pointers of 4 and of 8 octets: measured by
+ * sizeof and offsetof with the features that the fast interpreter of a device's WAMR has.
+ */
+const SIZES = {
+  4: {
+    module: 200,
+    import: 40,
+    function: 56,
+    export: 12,
+    dataSegment: 48,
+    string: 8,
+    instance: 272,
+    memoryInstance: 56,
+    instanceExtra: 40,
+    functionInstance: 32,
+    exportedFunction: 8,
+    execEnv: 64,
+  },
+  8: {
+    module: 272,
+    import: 64,
+    function: 96,
+    export: 16,
+    dataSegment: 56,
+    string: 16,
+    instance: 344,
+    memoryInstance: 80,
+    instanceExtra: 72,
+    functionInstance: 48,
+    exportedFunction: 16,
+    execEnv: 136,
+  },
+} as const;
+/** The same for both. */
+const MEMORY_BYTES = 16;
+const GLOBAL_BYTES = 32;
+const GLOBAL_INSTANCE_BYTES = 24;
+const FUNCTION_TYPE_BYTES = 10;
+const LOCAL_OFFSET_BYTES = 2;
+
+type Sizes = (typeof SIZES)[4 | 8];
+
+/** WAMR's loader (wasm_loader.c). Arrays of nothing are not allocated. */
+function loadAllocations(
+  parts: ModuleParts,
+  frames: readonly WamrFrame[],
+  size: Sizes,
+  pointerBytes: number,
+): number[] {
+  const { types, imports, bodies, globals, names, memoryCount, exportCount, dataBytes } = parts;
+  return [
+    size.module,
+    types.length * pointerBytes,
+    ...types.map(({ params, results }) => FUNCTION_TYPE_BYTES + params.length + results.length),
+    imports.length * size.import,
+    bodies.length * pointerBytes,
+    ...bodies.flatMap(({ type, locals }) => [
+      size.function + locals.length,
+      (type.params.length + locals.length) * LOCAL_OFFSET_BYTES,
+    ]),
+    ...frames.flatMap(({ codeBytes, constCells }) => [codeBytes, constCells * CELL_BYTES]),
+    memoryCount * MEMORY_BYTES,
+    globals.length * GLOBAL_BYTES,
+    exportCount * size.export,
+    ...[...names].map((name) => size.string + new TextEncoder().encode(name).length + 1),
+    dataBytes.length * pointerBytes,
+    ...dataBytes.flatMap((bytes) => [size.dataSegment, bytes]),
+  ];
+}
+
+/** wasm_instantiate (wasm_runtime.c). */
+function instanceAllocations(parts: ModuleParts, size: Sizes, pointerBytes: number): number[] {
+  const { imports, bodies, globals, memoryCount, exports, dataBytes } = parts;
+  const globalBytes = cellsOf(globals) * CELL_BYTES;
+  const structure = size.instance + memoryCount * size.memoryInstance + globalBytes;
+  return [
+    align8(structure) + size.instanceExtra,
+    dataBytes.length > 0 ? 2 * pointerBytes + Math.ceil(dataBytes.length / 8) : 0, // a bit for each
+    globals.length * GLOBAL_INSTANCE_BYTES,
+    memoryCount * pointerBytes,
+    (imports.length + bodies.length) * size.functionInstance,
+    imports.length * pointerBytes,
+    exports.size * size.exportedFunction,
+  ];
+}
+
+const align8 = (bytes: number): number => 8 * Math.ceil(bytes / 8);
+
+/** What the pool gives for allocations of so many octets (ems_gc_internal.h): a header of 4 each, and at least 8. */
+function sum(allocations: readonly number[]): number {
+  return allocations.reduce((total, bytes) => (bytes === 0 ? total : total + align8(4 + Math.max(bytes, 8))), 0);
+}
+
 /** What WAMR makes of each function of its own that a module has, in their order. */
 export function wamrFunctions(module: Uint8Array, target: WamrTarget = WAMR_32_BIT): WamrFrame[] {
   return wamrFrames(takeApart(module), target);

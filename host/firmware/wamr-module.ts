@@ -29,15 +29,24 @@ export interface ModuleParts {
   readonly globals: readonly ValueType[];
   /** Exported functions by name. */
   readonly exports: ReadonlyMap<string, number>;
+  /** Of all kinds. */
+  readonly exportCount: number;
+  /** Names of imports and exports, each once. */
+  readonly names: ReadonlySet<string>;
+  readonly memoryCount: number;
+  /** Octets of each data segment. */
+  readonly dataBytes: readonly number[];
 }
 
 const enum Section {
   Type = 1,
   Import = 2,
   Function = 3,
+  Memory = 5,
   Global = 6,
   Export = 7,
   Code = 10,
+  Data = 11,
 }
 
 const PREAMBLE_BYTES = 8;
@@ -117,15 +126,20 @@ export function takeApart(module: Uint8Array): ModuleParts {
   const read = <T>(id: Section, item: (reader: LebReader) => T): T[] =>
     new LebReader(sections.get(id) ?? Uint8Array.of(0)).vector(item);
   const types = read(Section.Type, readFunctionType);
-  const imports = read(Section.Import, (reader) => types[readImport(reader)]!);
+  const imports = read(Section.Import, readImport);
+  const exports = read(Section.Export, readExport);
   const functions = read(Section.Function, (reader) => types[reader.unsigned()]!);
   let next = 0;
   return {
     types,
-    imports,
+    imports: imports.map(({ type }) => types[type]!),
     bodies: read(Section.Code, (reader) => readBody(reader, functions[next++]!)),
     globals: read(Section.Global, readGlobal),
-    exports: new Map(read(Section.Export, readExport).flat()),
+    exports: new Map(exports.flatMap(({ name, kind, index }) => (kind === FUNCTION_KIND ? [[name, index]] : []))),
+    exportCount: exports.length,
+    names: new Set([...imports.flatMap(({ names }) => names), ...exports.map(({ name }) => name)]),
+    memoryCount: read(Section.Memory, readMemory).length,
+    dataBytes: read(Section.Data, readDataBytes),
   };
 }
 
@@ -145,11 +159,27 @@ function readFunctionType(reader: LebReader): FunctionType {
   return { params: types(), results: types() };
 }
 
-/** Returns the index of the function's type. */
-function readImport(reader: LebReader): number {
-  const name = `${reader.text()}.${reader.text()}`;
-  if (reader.octet() !== FUNCTION_KIND) throw new FirmwareError('ERR_MODULE_FORMAT', `${name} is no function`);
-  return reader.unsigned();
+/** `type`: the index of the function's. */
+function readImport(reader: LebReader): { names: string[]; type: number } {
+  const names = [reader.text(), reader.text()];
+  if (reader.octet() !== FUNCTION_KIND)
+    throw new FirmwareError('ERR_MODULE_FORMAT', `${names.join('.')} is no function`);
+  return { names, type: reader.unsigned() };
+}
+
+function readMemory(reader: LebReader): void {
+  const hasMaximum = reader.unsigned() & 1;
+  reader.unsigned();
+  if (hasMaximum) reader.unsigned();
+}
+
+/** Segments that are passive have no place, all others one that is a constant. */
+function readDataBytes(reader: LebReader): number {
+  const isPassive = reader.unsigned() === 1;
+  if (!isPassive) readConstant(reader, 'a data segment');
+  const bytes = reader.unsigned();
+  reader.take(bytes);
+  return bytes;
 }
 
 /** A body's locals come in runs of one type. */
@@ -164,17 +194,17 @@ function readBody(reader: LebReader, type: FunctionType): FunctionBody {
 function readGlobal(reader: LebReader): ValueType {
   const type = reader.octet() as ValueType;
   reader.octet(); // mutability
-  const opcode = reader.octet();
-  const floatBytes = FLOAT_CONSTANTS[opcode];
-  if (floatBytes === undefined) reader.signed64();
-  else reader.take(floatBytes);
-  if (reader.octet() !== END) throw new FirmwareError('ERR_MODULE_FORMAT', 'a global begins with more than a constant');
+  readConstant(reader, 'a global');
   return type;
 }
 
-function readExport(reader: LebReader): [string, number][] {
-  const name = reader.text();
-  const kind = reader.octet();
-  const index = reader.unsigned();
-  return kind === FUNCTION_KIND ? [[name, index]] : [];
+function readConstant(reader: LebReader, what: string): void {
+  const floatBytes = FLOAT_CONSTANTS[reader.octet()];
+  if (floatBytes === undefined) reader.signed64();
+  else reader.take(floatBytes);
+  if (reader.octet() !== END) throw new FirmwareError('ERR_MODULE_FORMAT', `${what} with more than a constant`);
+}
+
+function readExport(reader: LebReader): { name: string; kind: number; index: number } {
+  return { name: reader.text(), kind: reader.octet(), index: reader.unsigned() };
 }
