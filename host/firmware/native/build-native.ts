@@ -8,6 +8,7 @@ import { BOARDS_DIR, type Board, type Toolchain } from '../boards.js';
 import type { Part } from '../budget.js';
 import { FirmwareError } from '../error.js';
 import { emitC } from './emit.js';
+import { nativeFlags } from './flags.js';
 import { type NativePart, readFunctions, readParts, readSections, type Sections } from './sizes.js';
 import { readCode, readFrames, type StackUse, worstStack } from './stack.js';
 import { findTools, type Tools } from './toolchain.js';
@@ -46,7 +47,7 @@ const COMMON_DIR = join(BOARDS_DIR, 'common');
 /** What all boards with native code share; their ports name the rest. */
 const COMMON_SOURCES = ['start.c', 'retained.c', 'watchdog.c', 'seed.c', 'boot-log.c', 'link-serial.c', 'slip.c'];
 const MODULE_SOURCE = 'module-native.c';
-const FLAGS = ['-std=gnu11', '-Os', '-g', '-ffunction-sections', '-fdata-sections', '-fno-common'];
+const FLAGS = ['-std=gnu11', '-g', '-ffunction-sections', '-fdata-sections', '-fno-common'];
 const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
 const MAP = 'firmware.map';
 
@@ -97,7 +98,7 @@ async function compileAndLink(
     ...[...COMMON_SOURCES, `${main}.c`, MODULE_SOURCE].map((file) => join(COMMON_DIR, file)),
     ...toolchain.sources.map((file) => resolve(boardDir, file)),
   ];
-  const machine = [`--specs=${toolchain.specs}`, ...toolchain.flags, ...FLAGS];
+  const machine = [`--specs=${toolchain.specs}`, ...toolchain.flags, ...FLAGS, ...nativeFlags(toolchain.prefix)];
   const defines = {
     THIMBLE_MAIN: `${main}_run`,
     THIMBLE_BUILD: `0x${buildNumber([tools.version, ...machine], [files.c, ...sources])}`,
@@ -142,7 +143,7 @@ function buildNumber(words: readonly string[], files: readonly string[]): string
   return hash.digest('hex').slice(0, 8);
 }
 
-const OVERFLOW = /region `(\w+)' overflowed by (\d+) bytes/g;
+const OVERFLOW = /region `(\w+)' overflowed by (\d+) bytes?/g;
 
 /** The linker's words for firmware that does not fit, with what takes the room. */
 function overflow(error: FirmwareError, board: Board, folder: string): FirmwareError | undefined {
