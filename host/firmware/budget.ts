@@ -62,13 +62,16 @@ export function wamrUsages(board: Board, needs: WamrNeeds): Usages {
   };
 }
 
+/** The last word of flash, which is left for what tells devices apart (boards/common/sections.ld). */
+const SEED_BYTES = 4;
+
 /** The stack is what the board reserves for it, or what the firmware needs at the worst where that is more. */
 export function nativeUsages(board: Board, { parts, stackBytes }: NativeNeeds): Usages {
   return {
-    flash: usage(
-      board.flashBytes,
-      parts.map(({ name, flashBytes }) => ({ name, bytes: flashBytes })),
-    ),
+    flash: usage(board.flashBytes, [
+      ...parts.map(({ name, flashBytes }) => ({ name, bytes: flashBytes })),
+      { name: 'seed', bytes: SEED_BYTES },
+    ]),
     ram: usage(board.ramBytes, [
       ...parts.map(({ name, ramBytes }) => ({ name, bytes: ramBytes })),
       { name: 'stack', bytes: Math.max(stackBytes, board.stackBytes ?? 0) },

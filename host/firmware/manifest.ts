@@ -1,6 +1,6 @@
 // What goes with a module: its name and version, for which board and contract it is, how much it takes, its SHA-256 and,
 // with a key, the signature that an update of it carries, too (host/update/header.ts): one signed form for both.
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPrivateKey, type KeyObject, sign, verify } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ANY_BOARD, encodeSigned, parseVersion, type UpdateInfo } from '../update/header.js';
@@ -72,13 +72,13 @@ function infoOf(manifest: Manifest): UpdateInfo {
   };
 }
 
-/** Whether the manifest is signed by the owner of `key`, and speaks of this module. */
+/** Whether the manifest is signed by the owner of `key`, which may be public, and speaks of this module. */
 export function isSignedBy(manifest: Manifest, module: Uint8Array, key: KeyObject): boolean {
   if (manifest.signature === undefined || manifest.sha256 !== sha256(module)) return false;
   if (manifest.sizes.wasmBytes !== module.length) return false;
   const signed = encodeSigned(infoOf(manifest));
   if (Buffer.from(signed).toString('base64') !== manifest.signature.signed) return false;
-  return verify(null, signed, createPublicKey(key), Buffer.from(manifest.signature.value, 'base64'));
+  return verify(null, signed, key, Buffer.from(manifest.signature.value, 'base64'));
 }
 
 /** A private key in PEM, as `openssl genpkey -algorithm ed25519` makes it. Throws ERR_KEY. `file`: for the message. */
