@@ -7,17 +7,17 @@ import { ABI_VERSION } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
 import { removeFolder, type TemporaryBuild, writeArtifacts } from './artifacts.js';
 import type { Board } from './boards.js';
-import { checkBudget, nativeUsages, type Usages, wamrUsages } from './budget.js';
+import { checkBudget, nativeUsages, type Usages, type WamrNeeds, wamrUsages } from './budget.js';
 import { callGraph, deepest } from './call-graph.js';
 import { checkModule } from './check.js';
 import { type CompileOptions, compile } from './compile.js';
 import type { FirmwareError } from './error.js';
 import { type Linked, link } from './link.js';
-import { type ManifestSizes, makeManifest, versionFor } from './manifest.js';
+import { makeManifest, versionFor } from './manifest.js';
 import { buildForCore } from './native-step.js';
 import { APPS_DIR, BUILD_DIR, MODULES_DIR } from './paths.js';
 import { type BuildReport, compareReports, largestFirst, type StoredReport } from './report.js';
-import { wamrStackBytes } from './wamr-memory.js';
+import { wamrLoadedBytes, wamrStackBytes, wamrTargetOf } from './wamr-memory.js';
 import { parseModule } from './wasm.js';
 
 export type { BuildReport } from './report.js';
@@ -114,11 +114,12 @@ async function makeModule(target: BuildTarget): Promise<Linked> {
 
 function describe(target: BuildTarget, linked: Linked, native: TemporaryBuild | undefined): StoredReport {
   const graph = callGraph(parseModule(linked.bytes), linked.names);
+  const wamr = wamrTargetOf(target.board);
   const sizes = {
     wasmBytes: linked.bytes.length,
     stateBytes: target.contract ? new DeviceModule(linked.bytes, target.name).imageBytes : 0,
     linearBytes: linked.linearBytes,
-    operandStackBytes: wamrStackBytes(linked.bytes),
+    operandStackBytes: wamrStackBytes(linked.bytes, wamr),
   };
   return {
     format: 1,
@@ -127,7 +128,10 @@ function describe(target: BuildTarget, linked: Linked, native: TemporaryBuild | 
     board: target.board?.name ?? null,
     ...sizes,
     deepestCall: deepest(graph, () => 1).path,
-    ...(usagesOf(target.board, sizes, native) ?? { flash: null, ram: null }),
+    ...(usagesOf(target.board, { ...sizes, loadedBytes: wamrLoadedBytes(linked.bytes, wamr) }, native) ?? {
+      flash: null,
+      ram: null,
+    }),
     functions: largestFirst(graph.functions.map(({ name, bytes }) => ({ name, bytes }))),
     native: native?.figures ?? null,
     nativeFunctions: native === undefined ? null : largestFirst(native.functions),
@@ -135,14 +139,10 @@ function describe(target: BuildTarget, linked: Linked, native: TemporaryBuild | 
 }
 
 /** Undefined where the board has no end of memory, or there is no board. */
-function usagesOf(
-  board: Board | undefined,
-  sizes: ManifestSizes,
-  native: TemporaryBuild | undefined,
-): Usages | undefined {
+function usagesOf(board: Board | undefined, needs: WamrNeeds, native: TemporaryBuild | undefined): Usages | undefined {
   if (board === undefined) return undefined;
   if (native !== undefined) return nativeUsages(board, { ...native, ...native.figures });
-  return board.engine === 'wamr' ? wamrUsages(board, { ...sizes, loadedBytes: 0 }) : undefined;
+  return board.engine === 'wamr' ? wamrUsages(board, needs) : undefined;
 }
 
 function write(

@@ -1,10 +1,16 @@
 // How much memory a module needs under WAMR, beside its linear memory: known before it runs, so that a board can be given a
 // stack that is large enough and no larger, and a build can be held to the board's RAM.
+import type { Board } from './boards.js';
 import { FirmwareError } from './error.js';
-import { cellsOf, loadFunction, WAMR_32_BIT, type WamrFrame, type WamrTarget } from './wamr-loader.js';
+import { cellsOf, loadFunction, WAMR_32_BIT, WAMR_64_BIT, type WamrFrame, type WamrTarget } from './wamr-loader.js';
 import { type ModuleParts, takeApart } from './wamr-module.js';
 
 export { WAMR_32_BIT, WAMR_64_BIT, type WamrFrame, type WamrTarget } from './wamr-loader.js';
+
+/** WAMR as a board has it: a program of this machine has pointers of 64 bits, all other boards of 32. */
+export function wamrTargetOf(board: Board | undefined): WamrTarget {
+  return board?.host === undefined ? WAMR_32_BIT : WAMR_64_BIT;
+}
 
 const CELL_BYTES = 4;
 /** A frame has at least so many cells where it is a native function's, or stands for the caller outside. */
