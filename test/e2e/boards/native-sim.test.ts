@@ -1,0 +1,4 @@
+// The contract of boards, on V8.
+import { describeBoard } from './contract.js';
+
+describeBoard('native-sim');
