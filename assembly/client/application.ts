@@ -48,7 +48,7 @@ export function topic(name: string): i32 {
 
 /** Declares a topic or filter whose name is in the text line. Returns its handle. */
 export function topicOfText(): i32 {
-  return text.failed ? ErrorCode.TooLong : declareName(text.at, text.bytes);
+  return text.failed ? ErrorCode.TooLong : declareName(text.at, text.bytes, 0);
 }
 
 /** Declares a predefined topic id. Returns its handle. */

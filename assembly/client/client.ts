@@ -5,21 +5,10 @@ import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, NODE_ID_BYTES_MAX, RX_BYTES } from '..
 import { ErrorCode } from '../protocol/error-code';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
-import {
-  keepAlive,
-  keepAliveAt,
-  lose,
-  onConnAck,
-  onDisconnect,
-  over,
-  ping,
-  sendConnect,
-  sendDisconnect,
-  sendPing,
-  startConnect,
-} from './connection';
+import { ReturnCode } from '../protocol/return-code';
+import { keepAlive, keepAliveAt, lose, onConnAck, onDisconnect, over, ping, startConnect } from './connection';
 import { isStranger, onDiscovery, sendGwInfo, sendSearchGw, untilExpired } from './discovery';
-import { alarm, isDue, retryNow, settle, tryAgain } from './exchange';
+import { alarm, answeredBy, isDue, retryNow, settle, tryAgain, wait } from './exchange';
 import { isForUs } from './forwarded';
 import { onPublish, onPubRel, onRegister, wakeInbound } from './inbound';
 import {
@@ -28,33 +17,33 @@ import {
   onPubComp,
   onPubRec,
   onRegAck,
-  sendHead,
+  onStrayPubAck,
   sendPubRel,
-  sendRegister,
   startPublish,
 } from './outbound';
+import { sendFor } from './requests';
 import { onPingResp, restUnheard, stayAwake, wake } from './sleep';
 import {
   client,
-  control,
   count,
-  cursor,
   EXCHANGES_MAX,
-  Exchange,
   exchangeAt,
   isOurs,
   Link,
+  NODE_ID_AT,
   Owed,
+  owedBy,
   PEER_AT,
+  packet,
   REQUESTS_MAX,
+  Request,
   RX_AT,
-  received,
   resetState,
   setTime,
 } from './state';
-import { hasSubscriptionWork, onSubAck, onUnsubAck, sendSubscription, startSubscription } from './subscriptions';
-import { answer } from './transmit';
-import { hasWillWork, onWillMsgReq, onWillResp, onWillTopicReq, sendWillUpdate, startWill } from './will';
+import { hasSubscriptionWork, onSubAck, onUnsubAck, startSubscription } from './subscriptions';
+import { transmit } from './transmit';
+import { hasWillWork, loseWill, onWillMsgReq, onWillResp, onWillTopicReq, startWill } from './will';
 
 /** Power-on. `seed` differs from device to device; it decides jitter and first ids. */
 export function powerOn(now: i32, seed: i32): void {
@@ -74,14 +63,13 @@ export function wakeImage(now: i32): i32 {
   client.ahead = client.now - now;
   client.tickAt = client.now;
   wakeInbound();
-  let isWaiting: bool = control.owed !== Owed.Nothing;
+  let isWaiting = false;
   for (let i = 0; i < REQUESTS_MAX; i++) {
-    const exchange = exchangeAt(i);
-    retryNow(exchange);
-    if (exchange.owed && exchange.owed !== Owed.Wait) isWaiting = true;
+    retryNow(i);
+    if (owedBy(i) && owedBy(i) !== Owed.Wait) isWaiting = true;
   }
   // Where no request goes out that tells whether the session still stands, PINGREQ does.
-  if (client.link === Link.Active && !isWaiting) alarm(control, 0);
+  if (client.link === Link.Active && !isWaiting) alarm(0);
   return ErrorCode.None;
 }
 
@@ -101,11 +89,11 @@ export function receive(bytes: i32, now: i32): i32 {
 
 /** Takes the datagram apart, and where it is an envelope for this node, the packet inside. */
 function open(bytes: i32): i32 {
-  const result = decode(received, cursor, RX_AT, bytes);
-  if (NODE_ID_BYTES_MAX === 0 || result || !client.nodeIdBytes) return result;
+  const result = decode(packet, RX_AT, bytes);
+  if (NODE_ID_BYTES_MAX === 0 || result || !load<u8>(NODE_ID_AT)) return result;
   // Everything comes in envelopes; those for other nodes are theirs.
-  if (received.type !== PacketType.Forwarded || !isForUs()) return ErrorCode.Unexpected;
-  return decode(received, cursor, received.inner, received.innerBytes);
+  if (packet.type !== PacketType.Forwarded || !isForUs()) return ErrorCode.Unexpected;
+  return decode(packet, packet.inner, packet.innerBytes);
 }
 
 /** Types that arrive without a session, too, a bit each; the others only with one, and on the way into sleep. */
@@ -119,103 +107,135 @@ const SESSIONLESS: u32 =
 const LISTENING: u32 = (1 << Link.Active) | (1 << Link.FallingAsleep) | (1 << Link.Awake);
 
 function dispatch(): i32 {
-  const type = received.type;
+  const type = packet.type;
   if (type <= PacketType.GwInfo) return onDiscovery();
   // Another gateway has no say in this session, such as the last one that says good-bye late.
   if (client.link === Link.Off || isStranger()) return ErrorCode.Unexpected;
   client.heardAt = client.now;
-  // An envelope's type has more than 5 bits; whatever they select, the switch below does not know it.
+  // An envelope's type has more than 5 bits; whatever they select, nobody waits for it.
   if (!((SESSIONLESS >> type) & 1)) {
     if (!((LISTENING >> client.link) & 1)) return ErrorCode.Unexpected;
     stayAwake();
   }
   switch (type) {
-    case PacketType.ConnAck:
-      return onConnAck();
     case PacketType.WillTopicReq:
-      return onWillTopicReq();
+      onWillTopicReq();
+      break;
     case PacketType.WillMsgReq:
-      return onWillMsgReq();
+      onWillMsgReq();
+      break;
     case PacketType.Register:
       return onRegister();
-    case PacketType.RegAck:
-      return onRegAck();
     case PacketType.Publish:
       return onPublish();
-    case PacketType.PubAck:
-      return onPubAck();
-    case PacketType.PubComp:
-      return onPubComp();
-    case PacketType.PubRec:
-      return onPubRec();
     case PacketType.PubRel:
-      return onPubRel();
-    case PacketType.SubAck:
-      return onSubAck();
-    case PacketType.UnsubAck:
-      return onUnsubAck();
+      onPubRel();
+      break;
     case PacketType.PingReq:
-      return onPingReq();
-    case PacketType.PingResp:
-      return onPingResp();
+      transmit(PacketType.PingResp); // a gateway may ask for a sign of life, too (6.11)
+      break;
     case PacketType.Disconnect:
       return onDisconnect();
-    case PacketType.WillTopicResp:
-    case PacketType.WillMsgResp:
-      return onWillResp();
     default:
-      return ErrorCode.Unexpected;
+      return onAnswer(type);
   }
+  return ErrorCode.None;
 }
 
-/** A gateway may ask for a sign of life, too (6.11). */
-function onPingReq(): i32 {
-  answer(PacketType.PingResp, 0);
+/** What somebody waits for; the request is settled then, or where the gateway is congested, put off. */
+function onAnswer(type: i32): i32 {
+  let request = answeredBy(type);
+  if (request < 0) {
+    // With an error, PUBACK ends a message of QoS 2, too (6.6).
+    if (type === PacketType.PubAck && packet.code) request = answeredBy(PacketType.PubRec);
+    if (request < 0) return onStray(type);
+  }
+  if (packet.code === ReturnCode.Congestion && request !== Request.Control) {
+    wait(request);
+    if (request === Request.Will) loseWill();
+    return ErrorCode.None;
+  }
+  settle(request);
+  switch (type) {
+    case PacketType.ConnAck:
+      onConnAck();
+      break;
+    case PacketType.RegAck:
+      onRegAck();
+      break;
+    case PacketType.PubAck:
+      onPubAck();
+      break;
+    case PacketType.PubComp:
+      onPubComp();
+      break;
+    case PacketType.PubRec:
+      onPubRec();
+      break;
+    case PacketType.SubAck:
+      onSubAck();
+      break;
+    case PacketType.UnsubAck:
+      onUnsubAck();
+      break;
+    case PacketType.PingResp:
+      onPingResp();
+      break;
+    default:
+      onWillResp();
+  }
+  return ErrorCode.None;
+}
+
+/** An answer that nobody waits for. */
+function onStray(type: i32): i32 {
+  if (type === PacketType.PubAck) return onStrayPubAck();
+  // A repeated PUBREC asks for PUBREL again.
+  if (type !== PacketType.PubRec || answeredBy(PacketType.PubComp) < 0) return ErrorCode.Unexpected;
+  sendPubRel();
   return ErrorCode.None;
 }
 
 /** Does what is due at `now`: sends again, gives up, wakes up, connects again. */
 export function runDue(now: i32): void {
   setTime(now);
-  if (control.owed && isDue(control.dueAt)) onControlDue();
-  // Requests stand still while there is no session, and go on with the next one.
-  for (let i = 1; i < EXCHANGES_MAX && client.link === Link.Active; i++) {
-    const exchange = exchangeAt(i);
-    if (exchange.owed && isDue(exchange.dueAt)) onRequestDue(exchange);
-  }
+  for (let i = 0; isRunning(i); i++) if (owedBy(i) && isDue(exchangeAt(i).dueAt)) onDue(i);
 }
 
-function onControlDue(): void {
+/** Requests stand still while there is no session, and go on with the next one; the first is about the session itself. */
+function isRunning(request: Request): bool {
+  return request === Request.Control || (client.link === Link.Active && request < EXCHANGES_MAX);
+}
+
+function onDue(request: Request): void {
+  const owed = owedBy(request);
+  if (owed === Owed.Alarm) onAlarm();
+  else if (owed === Owed.Wait) settle(request);
+  else if (GATEWAYS_MAX && owed === PacketType.GwInfo) sendGwInfo();
+  else if (tryAgain(request)) sendFor(owed);
+  else onSilence();
+}
+
+function onAlarm(): void {
   const link: i32 = client.link;
-  if (control.owed === Owed.Alarm) {
-    if (link === Link.Asleep) wake();
-    else if (link === Link.Active) ping();
-    else if (GATEWAYS_MAX && link === Link.Searching) sendSearchGw();
-    else startConnect(); // the pause after a loss is over
-  } else if (tryAgain(control)) {
-    if (link === Link.Connecting) sendConnect();
-    else if (control.owed === Owed.PingResp) sendPing();
-    else sendDisconnect();
-  } else if (link === Link.Disconnecting) over();
+  if (link === Link.Asleep) wake();
+  else if (link === Link.Active) ping();
+  else if (GATEWAYS_MAX && link === Link.Searching) sendSearchGw();
+  else startConnect(); // the pause after a loss is over
+}
+
+/** Nobody has answered, as often as it was said. */
+function onSilence(): void {
+  const link: i32 = client.link;
+  if (link === Link.Disconnecting) over();
   // Nobody hears us: sleeping on saves the battery, once; the next wake-up tells whether the gateway is gone (6.14).
   else if ((link === Link.Awake || link === Link.FallingAsleep) && !client.attempts) restUnheard();
   else lose(true);
 }
 
-function onRequestDue(exchange: Exchange): void {
-  const owed: i32 = exchange.owed;
-  if (owed === Owed.Wait) settle(exchange);
-  else if (GATEWAYS_MAX && owed === Owed.GwInfo) sendGwInfo();
-  else if (!tryAgain(exchange)) lose(true);
-  else if (owed === Owed.RegAck) sendRegister();
-  else if (owed === Owed.PubComp) sendPubRel();
-  else if (owed === Owed.PubAck || owed === Owed.PubRec) sendHead();
-  else if (owed >= Owed.WillTopicResp) sendWillUpdate();
-  else sendSubscription(true);
-}
-
 /** Begins what can begin now that nothing is in its way. */
 export function advance(): void {
+  if (client.link !== Link.Active) return;
   startSubscription();
   startPublish();
   startWill();
@@ -229,13 +249,10 @@ export function isBusy(): bool {
 
 /** Milliseconds until a call of `poll` has something to do; NEVER_MS where only a datagram can bring it. */
 export function untilDue(): i32 {
-  const exchanges = client.link === Link.Active ? EXCHANGES_MAX : 1;
   let ms = untilExpired();
-  for (let i = 0; i < exchanges; i++) {
-    const exchange = exchangeAt(i);
-    if (exchange.owed) ms = min(ms, remaining(exchange.dueAt));
-  }
-  if (client.link === Link.Active && !control.owed && client.keepAliveMs) ms = min(ms, remaining(keepAliveAt()));
+  for (let i = 0; isRunning(i); i++) if (owedBy(i)) ms = min(ms, remaining(exchangeAt(i).dueAt));
+  if (client.link === Link.Active && !owedBy(Request.Control) && client.keepAliveMs)
+    ms = min(ms, remaining(keepAliveAt()));
   return ms;
 }
 

@@ -1,6 +1,7 @@
 // From power-on to a session and back: CONNECT and the will (6.3), keep-alive (6.11), DISCONNECT (6.12), loss, return.
 
 import { RECONNECT_MS_MAX, T_RETRY_MS } from '../memory/limits';
+import { keep } from '../memory/octets';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { CLIENT_ID_MAX, CLIENT_ID_MIN, Flags, PROTOCOL_ID } from '../protocol/flags';
@@ -9,30 +10,15 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { adoptGateway, chooseGateway, failOver, search } from './discovery';
 import { raise } from './events';
-import { alarm, owe, retryNow, settle } from './exchange';
+import { alarm, isDue, retryNow, settle } from './exchange';
 import { forgetInbound } from './inbound';
 import { restartPublish } from './outbound';
+import { ask } from './requests';
 import { rest } from './sleep';
-import {
-  CLIENT_ID_AT,
-  client,
-  control,
-  count,
-  exchangeAt,
-  Link,
-  Owed,
-  publishing,
-  REQUESTS_MAX,
-  random,
-  received,
-  registering,
-  sending,
-  subscribing,
-  Will,
-  willing,
-} from './state';
+import { CLIENT_ID_AT, client, count, Link, Owed, owedBy, packet, REQUESTS_MAX, Request, random, Will } from './state';
 import { forgetSession } from './topics';
-import { transmit } from './transmit';
+import { transmit, transmitWith } from './transmit';
+import { loseWill } from './will';
 
 /** Longest Duration of CONNECT and DISCONNECT, s. */
 const DURATION_S_MAX: i32 = 65535;
@@ -40,8 +26,7 @@ const DURATION_S_MAX: i32 = 65535;
 /** Who we are: 1 to 23 octets (5.3.1). To be called before `connect`. */
 export function identify(id: usize, bytes: i32): i32 {
   if (bytes < CLIENT_ID_MIN || bytes > CLIENT_ID_MAX) return ErrorCode.BadArgument;
-  memory.copy(CLIENT_ID_AT, id, bytes);
-  client.clientIdBytes = <u8>bytes;
+  keep(CLIENT_ID_AT, id, bytes);
   return ErrorCode.None;
 }
 
@@ -52,7 +37,7 @@ export function identify(id: usize, bytes: i32): i32 {
  * it does not wait for the end of the pause.
  */
 export function connect(keepAliveS: i32, clean: bool): i32 {
-  if (!client.clientIdBytes) return ErrorCode.WrongState;
+  if (!load<u8>(CLIENT_ID_AT)) return ErrorCode.WrongState;
   if (<u32>keepAliveS > <u32>DURATION_S_MAX) return ErrorCode.BadArgument;
   const link: i32 = client.link;
   if (link === Link.Active || link === Link.Connecting) return ErrorCode.None;
@@ -73,48 +58,45 @@ export function startConnect(): void {
     search();
     return;
   }
-  client.link = Link.Connecting;
-  owe(control, Owed.ConnAck);
-  sendConnect();
+  client.link = <u8>Link.Connecting;
+  ask(Request.Control, PacketType.ConnAck);
 }
 
 export function sendConnect(): void {
   let flags = client.clean && !client.waking ? Flags.CleanSession : 0;
-  if (client.willSaid && client.willKnown !== Will.Held) {
+  if (<i32>client.willKnown > Will.Held) {
     flags |= Flags.Will;
     client.willKnown = <u8>Will.Offered;
   }
-  sending.code = PROTOCOL_ID;
-  sending.duration = client.keepAliveMs / 1000;
-  transmit(PacketType.Connect, flags, 0, 0, CLIENT_ID_AT, client.clientIdBytes);
+  packet.flags = flags;
+  packet.code = PROTOCOL_ID;
+  packet.duration = client.keepAliveMs / 1000;
+  transmitWith(PacketType.Connect, CLIENT_ID_AT);
 }
 
-export function onConnAck(): i32 {
-  if (client.link !== Link.Connecting) return ErrorCode.Unexpected;
-  settle(control);
-  if (received.code === ReturnCode.Accepted) {
+export function onConnAck(): void {
+  if (packet.code === ReturnCode.Accepted) {
     enter();
-  } else if (received.code === ReturnCode.Congestion) {
+  } else if (packet.code === ReturnCode.Congestion) {
     retreat(true);
   } else {
-    client.link = Link.Off;
-    client.willKnown = <u8>Will.Owed;
-    raise(EventKind.Refused).code = <u8>received.code;
+    client.link = <u8>Link.Off;
+    loseWill();
+    raise(EventKind.Refused).code = <u8>packet.code;
   }
-  return ErrorCode.None;
 }
 
 /** A session stands. What the last one left in flight is sent again at once, with DUP. */
 function enter(): void {
-  client.link = Link.Active;
+  client.link = <u8>Link.Active;
   client.attempts = 0;
-  settle(willing);
+  settle(Request.Will);
   if (client.willKnown === Will.Offered) client.willKnown = <u8>Will.Held;
   const isAnother = adoptGateway();
   if (isAnother || client.resync) {
     forgetSession();
-    settle(subscribing);
-    settle(registering);
+    settle(Request.Subscribe);
+    settle(Request.Register);
     if (client.clean && !client.waking) {
       restartPublish();
       forgetInbound();
@@ -123,8 +105,8 @@ function enter(): void {
   client.resync = 0;
   client.waking = 0;
   // The congestion was of the last gateway.
-  if (isAnother && publishing.owed === Owed.Wait) settle(publishing);
-  for (let i = 1; i < REQUESTS_MAX; i++) retryNow(exchangeAt(i));
+  if (isAnother && owedBy(Request.Publish) === Owed.Wait) settle(Request.Publish);
+  for (let i = 1; i < REQUESTS_MAX; i++) retryNow(i);
   raise(EventKind.Connected);
 }
 
@@ -135,39 +117,37 @@ export function keepAliveAt(): i32 {
 }
 
 export function keepAlive(): void {
-  if (client.link !== Link.Active || control.owed || !client.keepAliveMs || client.now - keepAliveAt() < 0) return;
-  ping();
+  if (client.keepAliveMs && !owedBy(Request.Control) && isDue(keepAliveAt())) ping();
 }
 
 export function ping(): void {
-  owe(control, Owed.PingResp);
-  sendPing();
+  ask(Request.Control, PacketType.PingResp);
 }
 
 export function sendPing(): void {
+  packet.dataBytes = 0;
   // Only a sleeper says who it is (5.4.19).
-  const idBytes = client.link === Link.Awake ? <i32>client.clientIdBytes : 0;
-  transmit(PacketType.PingReq, 0, 0, 0, CLIENT_ID_AT, idBytes);
+  if (client.link === Link.Awake) transmitWith(PacketType.PingReq, CLIENT_ID_AT);
+  else transmit(PacketType.PingReq);
 }
 
 /** Says good-bye: the will is forgotten. Event: Disconnected. What is queued stays queued. */
 export function disconnect(): i32 {
   if (client.link === Link.Off) return ErrorCode.WrongState;
-  if (client.link >= Link.Lost) {
+  if (<i32>client.link >= Link.Lost) {
     over();
     return ErrorCode.None;
   }
-  client.link = Link.Disconnecting;
-  client.willKnown = <u8>Will.Owed; // good-bye: the gateway forgets it
-  owe(control, Owed.Disconnect);
-  sendDisconnect();
+  client.link = <u8>Link.Disconnecting;
+  loseWill(); // good-bye: the gateway forgets it
+  ask(Request.Control, PacketType.Disconnect);
   return ErrorCode.None;
 }
 
 export function sendDisconnect(): void {
-  sending.present = client.link === Link.FallingAsleep ? 1 : 0;
-  sending.duration = client.sleepMs / 1000;
-  transmit(PacketType.Disconnect, 0, 0, 0, 0, 0);
+  packet.present = client.link === Link.FallingAsleep ? 1 : 0;
+  packet.duration = client.sleepMs / 1000;
+  transmit(PacketType.Disconnect);
 }
 
 export function onDisconnect(): i32 {
@@ -184,8 +164,8 @@ export function onDisconnect(): i32 {
 
 /** Disconnected, by the gateway's answer or for want of one. */
 export function over(): void {
-  client.link = Link.Off;
-  settle(control);
+  client.link = <u8>Link.Off;
+  settle(Request.Control);
   raise(EventKind.Disconnected);
 }
 
@@ -200,11 +180,11 @@ export function lose(another: bool): void {
 
 /** Connects to another gateway, or where that is not wanted or not possible, after a pause to the same. */
 function retreat(another: bool): void {
-  client.willKnown = <u8>Will.Owed; // it may have been published, and is gone then
+  loseWill(); // it may have been published, and is gone then
   if (client.clean && !client.waking) client.resync = 1;
   if (another && failOver()) return;
-  client.link = Link.Lost;
-  alarm(control, pauseMs());
+  client.link = <u8>Link.Lost;
+  alarm(pauseMs());
 }
 
 /** The next pause: doubled each time from T_retry, with jitter, so that a fleet does not return as one. */

@@ -1,6 +1,7 @@
 // Which gateway: those that are heard of, the search for one (6.1), and another where one is lost (6.13).
 
 import { ADDRESS_BYTES_MAX, GATEWAYS_MAX, N_ADV, T_GWINFO_MS, T_SEARCHGW_MS } from '../memory/limits';
+import { areSame, keep } from '../memory/octets';
 import { sumOf } from '../memory/sum';
 import { ErrorCode } from '../protocol/error-code';
 import { NEVER_MS } from '../protocol/image';
@@ -11,23 +12,20 @@ import {
   ADDRESS_BYTES,
   addressOf,
   client,
-  control,
   GATEWAY_ADDRESS_AT,
   GATEWAY_BYTES,
   Gateway,
   gateway,
   gatewayAt,
-  informing,
   Known,
   Link,
-  Owed,
+  owedBy,
   PEER_AT,
+  packet,
+  Request,
   random,
-  received,
-  sending,
 } from './state';
-import { isSame } from './topics';
-import { transmit } from './transmit';
+import { transmit, transmitWith } from './transmit';
 
 /**
  * Discovers gateways, with SEARCHGW of this radius, 1 to 255; 0, as at power-on, leaves the choice to the board. A session
@@ -38,13 +36,13 @@ export function discover(radius: i32): i32 {
   if (GATEWAYS_MAX === 0) return radius ? ErrorCode.Full : ErrorCode.None;
   if (!radius || !client.radius) {
     // What was chosen by other rules is no choice any more, unless there is a session with it.
-    const stands = client.link && client.link < Link.Lost;
+    const stands = client.link && <i32>client.link < Link.Lost;
     for (let i = stands ? 1 : 0; i < GATEWAYS_MAX; i++) forget(gatewayAt(i));
   }
   client.radius = <u8>radius;
   if (!radius && client.link === Link.Searching) {
-    client.link = Link.Lost;
-    alarm(control, 0);
+    client.link = <u8>Link.Lost;
+    alarm(0);
   }
   return ErrorCode.None;
 }
@@ -69,13 +67,9 @@ export function untilExpired(): i32 {
   return ms;
 }
 
-function isAddress(a: usize, b: usize): bool {
-  return isSame(a, b, 1 + <i32>load<u8>(a));
-}
-
 /** True for a datagram that another than the gateway in use has sent. Where either has no address, nobody can tell. */
 export function isStranger(): bool {
-  return <bool>(load<u8>(GATEWAY_ADDRESS_AT) && load<u8>(PEER_AT) && !isAddress(GATEWAY_ADDRESS_AT, PEER_AT));
+  return <bool>(load<u8>(GATEWAY_ADDRESS_AT) && load<u8>(PEER_AT) && !areSame(GATEWAY_ADDRESS_AT, PEER_AT));
 }
 
 /** Puts the gateway to connect to in its place. False where one must be found first. */
@@ -121,8 +115,8 @@ export function failOver(): bool {
   if (GATEWAYS_MAX === 0 || !client.radius) return false;
   forget(gateway);
   if (chooseGateway()) {
-    client.link = Link.Lost;
-    alarm(control, randomMs(T_SEARCHGW_MS));
+    client.link = <u8>Link.Lost;
+    alarm(randomMs(T_SEARCHGW_MS));
   } else search();
   return true;
 }
@@ -133,29 +127,26 @@ function randomMs(msMax: i32): i32 {
 
 /** Asks for gateways after a random delay; where that has failed before, after a pause that grows. */
 export function search(): void {
-  client.link = Link.Searching;
-  alarm(control, client.attempts ? pauseMs() : randomMs(T_SEARCHGW_MS));
+  client.link = <u8>Link.Searching;
+  alarm(client.attempts ? pauseMs() : randomMs(T_SEARCHGW_MS));
 }
 
 export function sendSearchGw(): void {
-  sending.code = client.radius;
-  transmit(PacketType.SearchGw, 0, 0, 0, 0, 0);
-  alarm(control, pauseMs());
+  packet.code = client.radius;
+  transmit(PacketType.SearchGw);
+  alarm(pauseMs());
 }
 
 /** ADVERTISE, SEARCHGW and GWINFO: from anybody, at any time. */
 export function onDiscovery(): i32 {
   if (GATEWAYS_MAX === 0 || !client.radius) return ErrorCode.Unexpected;
-  if (received.type === PacketType.SearchGw) return onSearchGw();
-  if (received.type === PacketType.GwInfo) {
-    settle(informing);
+  if (packet.type === PacketType.SearchGw) return onSearchGw();
+  if (packet.type === PacketType.GwInfo) {
+    settle(Request.Inform);
     // A client names the gateway's address (5.4.3); from a gateway it is the sender's.
-    const bytes = received.dataBytes;
+    const bytes = packet.dataBytes;
     if (bytes > ADDRESS_BYTES_MAX) return ErrorCode.Unexpected;
-    if (bytes) {
-      store<u8>(PEER_AT, bytes);
-      memory.copy(PEER_AT + 1, received.data, bytes);
-    }
+    if (bytes) keep(PEER_AT, packet.data, bytes);
   }
   note();
   if (client.link === Link.Searching) startConnect();
@@ -173,8 +164,8 @@ function note(): void {
       free = true;
       continue;
     }
-    const isSame = known.known === Known.Unnamed || <i32>known.id === received.code;
-    if (isSame && isAddress(addressOf(known), PEER_AT)) {
+    const isSame = known.known === Known.Unnamed || <i32>known.id === packet.code;
+    if (isSame && areSame(addressOf(known), PEER_AT)) {
       renew(known);
       return;
     }
@@ -191,27 +182,32 @@ function note(): void {
 /** It has been heard of again. The gateway in use stays the same when it says its GwId. */
 function renew(known: Gateway): void {
   const isLast = client.session === sumOfGateway();
-  known.id = <u8>received.code;
+  known.id = <u8>packet.code;
   if (isLast) client.session = sumOfGateway();
-  if (received.type === PacketType.GwInfo || known.known === Known.Unnamed) known.known = <u8>Known.Lasting;
+  if (packet.type === PacketType.GwInfo || known.known === Known.Unnamed) known.known = <u8>Known.Lasting;
   else if (known.known !== Known.Lasting) {
     known.known = <u8>Known.Advertised;
-    known.until = client.now + N_ADV * received.duration * 1000;
+    known.until = client.now + N_ADV * packet.duration * 1000;
   }
 }
 
 function onSearchGw(): i32 {
   const link: i32 = client.link;
   // Another asks what we were about to ask: that counts as ours (6.1).
-  if (link === Link.Searching && !client.attempts) alarm(control, pauseMs());
-  else if (link === Link.Active && !informing.owed && gateway.known !== Known.Unnamed && load<u8>(GATEWAY_ADDRESS_AT))
-    begin(informing, Owed.GwInfo, randomMs(T_GWINFO_MS));
+  if (link === Link.Searching && !client.attempts) alarm(pauseMs());
+  else if (
+    link === Link.Active &&
+    !owedBy(Request.Inform) &&
+    gateway.known !== Known.Unnamed &&
+    load<u8>(GATEWAY_ADDRESS_AT)
+  )
+    begin(Request.Inform, PacketType.GwInfo, randomMs(T_GWINFO_MS));
   return ErrorCode.None;
 }
 
 /** On behalf of the gateway, which may be out of the asker's reach. */
 export function sendGwInfo(): void {
-  settle(informing);
-  sending.code = gateway.id;
-  transmit(PacketType.GwInfo, 0, 0, 0, GATEWAY_ADDRESS_AT + 1, load<u8>(GATEWAY_ADDRESS_AT));
+  settle(Request.Inform);
+  packet.code = gateway.id;
+  transmitWith(PacketType.GwInfo, GATEWAY_ADDRESS_AT);
 }

@@ -3,7 +3,7 @@
 
 import { EVENTS_MAX } from '../memory/limits';
 import { EventKind } from '../protocol/event-kind';
-import { client, Event, eventAt, NO_TOPIC } from './state';
+import { client, Event, eventAt, NO_TOPIC, packet } from './state';
 
 /** True where one more event fits. */
 export function hasRoom(): bool {
@@ -18,6 +18,15 @@ export function raise(kind: EventKind): Event {
   memory.fill(changetype<usize>(event), 0, offsetof<Event>());
   event.kind = <u8>kind;
   event.topic = <u8>NO_TOPIC;
+  return event;
+}
+
+/** The same for a topic (-1: none), with the code and the flags that the gateway has answered. */
+export function raiseAbout(kind: EventKind, handle: i32): Event {
+  const event = raise(kind);
+  event.topic = <u8>handle; // -1 is NO_TOPIC
+  event.code = <u8>packet.code;
+  event.flags = <u8>packet.flags;
   return event;
 }
 

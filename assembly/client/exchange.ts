@@ -1,57 +1,63 @@
-// Requests in flight: when they are due, sent again, and given up.
+// Requests in flight: what they wait for, when they are due, sent again, and given up.
 
 import { N_RETRY, T_RETRY_MS, T_WAIT_MS } from '../memory/limits';
 import { Counter } from '../protocol/image';
-import { client, count, Exchange, Owed } from './state';
+import { client, count, exchangeAt, Owed, owedBy, packet, REQUESTS_MAX, Request, setOwed } from './state';
 
 /** True at and after `at`, on a clock of 32 bits that wraps. */
 export function isDue(at: i32): bool {
   return client.now - at >= 0;
 }
 
-/** Something is owed from now on, with T_retry for the first answer. */
-export function owe(exchange: Exchange, owed: Owed): void {
-  begin(exchange, owed, T_RETRY_MS);
-}
-
-export function begin(exchange: Exchange, owed: Owed, ms: i32): void {
-  exchange.owed = <u8>owed;
+/** This is owed from now on, and `ms` later something is to be done about it. */
+export function begin(request: Request, owed: i32, ms: i32): void {
+  setOwed(request, owed);
+  const exchange = exchangeAt(request);
   exchange.retries = 0;
   exchange.dueAt = client.now + ms;
 }
 
-export function settle(exchange: Exchange): void {
-  exchange.owed = <u8>Owed.Nothing;
+export function settle(request: Request): void {
+  setOwed(request, Owed.Nothing);
 }
 
 /** Congestion: this kind of request stops for T_WAIT, then goes on by itself (6.5, 6.6, 6.9). */
-export function wait(exchange: Exchange): void {
-  begin(exchange, Owed.Wait, T_WAIT_MS);
+export function wait(request: Request): void {
+  begin(request, Owed.Wait, T_WAIT_MS);
 }
 
 /** Acts at `ms` from now; see Owed.Alarm. */
-export function alarm(exchange: Exchange, ms: i32): void {
-  begin(exchange, Owed.Alarm, ms);
+export function alarm(ms: i32): void {
+  begin(Request.Control, Owed.Alarm, ms);
+}
+
+/** T_retry begins anew. */
+export function extend(request: Request): void {
+  exchangeAt(request).dueAt = client.now + T_RETRY_MS;
 }
 
 /** One more of N_retry tries, with a new T_retry; false once they are used up. */
-export function tryAgain(exchange: Exchange): bool {
-  exchange.dueAt = client.now + T_RETRY_MS;
+export function tryAgain(request: Request): bool {
+  extend(request);
+  const exchange = exchangeAt(request);
   if (<i32>exchange.retries === N_RETRY) return false;
   exchange.retries++;
   count(Counter.Retransmissions);
   return true;
 }
 
-/** True where `exchange` owes this and the answer carries its MsgId. */
-export function answers(exchange: Exchange, owed: Owed, msgId: i32): bool {
-  return <i32>exchange.owed === <i32>owed && <i32>exchange.msgId === msgId;
+/** The request that a packet of this type, with the MsgId received, answers; -1 where nobody waits for it. */
+export function answeredBy(type: i32): i32 {
+  let request = REQUESTS_MAX;
+  while (--request >= 0 && (owedBy(request) !== type || <i32>exchangeAt(request).msgId !== packet.msgId)) {}
+  return request;
 }
 
 /** After a new session: what was in flight is sent again at once (4.4 of MQTT 3.1.1, and DUP by 5.3.4). */
-export function retryNow(exchange: Exchange): void {
+export function retryNow(request: Request): void {
+  const exchange = exchangeAt(request);
   // The gateway's congestion is not over because the radio was; but T_WAIT may be, so long ago that the clock has wrapped.
-  if (exchange.owed === Owed.Wait && <u32>(exchange.dueAt - client.now) <= <u32>T_WAIT_MS) return;
+  if (owedBy(request) === Owed.Wait && <u32>(exchange.dueAt - client.now) <= <u32>T_WAIT_MS) return;
   exchange.retries = 0;
   exchange.dueAt = client.now;
 }

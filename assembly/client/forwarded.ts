@@ -2,11 +2,11 @@
 // Node Id, and brings back what the gateway puts into the same.
 
 import { ENVELOPE_BYTES, NODE_ID_BYTES_MAX, TX_BYTES } from '../memory/limits';
+import { isSame, keep } from '../memory/octets';
 import { ErrorCode } from '../protocol/error-code';
 import { SHORT_PACKET_BYTES_MAX } from '../protocol/flags';
 import { PacketType } from '../protocol/packet-type';
-import { client, NODE_ID_AT, received, TX_AT } from './state';
-import { isSame } from './topics';
+import { client, NODE_ID_AT, packet, TX_AT } from './state';
 
 /** Radius has two bits in Ctrl. */
 const CTRL_RADIUS_MAX: i32 = 3;
@@ -21,17 +21,14 @@ export function forwarded(id: usize, bytes: i32): i32 {
   if (bytes < 0) return ErrorCode.BadArgument;
   if (bytes > NODE_ID_BYTES_MAX) return ErrorCode.TooLong;
   if (client.link || client.outboundBytes) return ErrorCode.WrongState;
-  if (NODE_ID_BYTES_MAX) {
-    memory.copy(NODE_ID_AT, id, bytes);
-    client.nodeIdBytes = <u8>bytes;
-  }
+  keep(NODE_ID_AT, id, bytes);
   return ErrorCode.None;
 }
 
 /** Octets of the envelope, 0 without one. */
 export function envelopeBytes(): i32 {
   if (NODE_ID_BYTES_MAX === 0) return 0;
-  const idBytes: i32 = client.nodeIdBytes;
+  const idBytes: i32 = load<u8>(NODE_ID_AT);
   return idBytes ? ENVELOPE_BYTES + idBytes : 0;
 }
 
@@ -47,12 +44,11 @@ export function wrap(type: PacketType, bytes: i32): void {
   store<u8>(TX_AT, bytes);
   store<u8>(TX_AT, PacketType.Forwarded, 1);
   store<u8>(TX_AT, type === PacketType.SearchGw ? min(<i32>client.radius, CTRL_RADIUS_MAX) : 0, 2);
-  memory.copy(TX_AT + ENVELOPE_BYTES, NODE_ID_AT, bytes - ENVELOPE_BYTES);
+  memory.copy(TX_AT + ENVELOPE_BYTES, NODE_ID_AT + 1, bytes - ENVELOPE_BYTES);
 }
 
 /** True where the envelope received is for this node. */
 export function isForUs(): bool {
-  return <bool>(
-    (received.dataBytes === <i32>client.nodeIdBytes && isSame(received.data, NODE_ID_AT, client.nodeIdBytes))
-  );
+  const bytes = packet.dataBytes;
+  return bytes === <i32>load<u8>(NODE_ID_AT) && isSame(packet.data, NODE_ID_AT + 1, bytes);
 }

@@ -8,9 +8,9 @@ import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { hasRoom, raise } from './events';
-import { client, count, Event, Inbound, inboundAt, NO_TOPIC, nameOf, received, topicAt } from './state';
-import { findId, learn } from './topics';
-import { answer } from './transmit';
+import { client, count, Event, Inbound, inboundAt, Mark, NO_TOPIC, nameOf, packet, topicAt } from './state';
+import { assignId, declareName, findId } from './topics';
+import { answer, transmit } from './transmit';
 
 /** Inbound.state */
 const FREE: u8 = 0;
@@ -18,20 +18,21 @@ const AWAIT_PUBREL: u8 = 1;
 const RELEASED: u8 = 2;
 
 export function onRegister(): i32 {
-  const id = received.topicId;
-  if (id === TOPIC_ID_NONE || id === TOPIC_ID_RESERVED || !received.msgId) return ErrorCode.BadField;
-  const known = learn(id, received.data, received.dataBytes);
+  const id = packet.topicId;
+  if (id === TOPIC_ID_NONE || id === TOPIC_ID_RESERVED || !packet.msgId) return ErrorCode.BadField;
+  const handle = declareName(packet.data, packet.dataBytes, Mark.Borrowed);
+  if (handle >= 0) assignId(handle, id);
   // "Not supported" ends the delivery of this topic, never that of the wildcard (6.10).
-  answer(PacketType.RegAck, known ? ReturnCode.Accepted : ReturnCode.NotSupported);
+  answer(PacketType.RegAck, handle >= 0 ? ReturnCode.Accepted : ReturnCode.NotSupported);
   return ErrorCode.None;
 }
 
 export function onPublish(): i32 {
-  const qos = (received.flags & Flags.Qos) >> QOS_SHIFT;
+  const qos = (packet.flags & Flags.Qos) >> QOS_SHIFT;
   // At QoS 0 the MsgId means nothing (5.4.12).
-  if (qos === QOS_BITS_MINUS_ONE || (qos && !received.msgId)) return ErrorCode.BadField;
-  const type: TopicType = received.flags & Flags.TopicType;
-  const handle = findId(type, received.topicId);
+  if (qos === QOS_BITS_MINUS_ONE || (qos && !packet.msgId)) return ErrorCode.BadField;
+  const type: TopicType = packet.flags & Flags.TopicType;
+  const handle = findId(type, packet.topicId);
   if (handle < 0 && type !== TopicType.Short) {
     count(Counter.Dropped);
     answer(PacketType.PubAck, ReturnCode.InvalidTopicId);
@@ -50,19 +51,19 @@ export function onPublish(): i32 {
 
 /** Delivered on its first arrival; its MsgId is kept until PUBREL, and a while longer against the radio's late copies. */
 function onPublishQos2(handle: i32): i32 {
-  const check = checksum(received.data, received.dataBytes);
-  const known = find(received.msgId);
+  const check = checksum(packet.data, packet.dataBytes);
+  const known = find(packet.msgId);
   if (known && isCopy(known, check)) {
     count(Counter.Duplicates);
   } else {
     const record = known ? known : claim();
-    record.msgId = <u16>received.msgId;
+    record.msgId = <u16>packet.msgId;
     record.check = check;
     record.state = AWAIT_PUBREL;
     record.at = client.now;
     deliver(handle, 2);
   }
-  answer(PacketType.PubRec, 0);
+  transmit(PacketType.PubRec);
   return ErrorCode.None;
 }
 
@@ -73,13 +74,13 @@ function isCopy(record: Inbound, check: u16): bool {
 }
 
 export function onPubRel(): i32 {
-  const record = find(received.msgId);
+  const record = find(packet.msgId);
   if (record && record.state === AWAIT_PUBREL) {
     record.state = RELEASED;
     record.at = client.now;
   }
   // PUBCOMP also where nothing is known: the gateway's PUBREL came twice.
-  answer(PacketType.PubComp, 0);
+  transmit(PacketType.PubComp);
   return ErrorCode.None;
 }
 
@@ -125,21 +126,22 @@ export function wakeInbound(): void {
 function deliver(handle: i32, qos: i32): void {
   count(Counter.DeliveredQos0 + qos);
   const event: Event = raise(EventKind.Message);
-  event.flags = <u8>received.flags;
-  event.topicId = <u16>received.topicId;
-  event.ticket = <u16>received.msgId;
-  event.data = received.data;
-  event.dataBytes = <u16>received.dataBytes;
+  event.flags = <u8>packet.flags;
+  event.topicId = <u16>packet.topicId;
+  event.ticket = <u16>packet.msgId;
+  event.data = packet.data;
+  event.dataBytes = <u16>packet.dataBytes;
   if (handle < 0) {
     // A short topic is its own name: the two octets before MsgId.
     event.topic = <u8>NO_TOPIC;
-    event.name = received.data - 4;
+    event.name = packet.data - 4;
     event.nameBytes = 2;
     return;
   }
   event.topic = <u8>handle;
-  event.name = nameOf(topicAt(handle));
-  event.nameBytes = topicAt(handle).nameBytes;
+  const name = nameOf(topicAt(handle));
+  event.name = name + 1;
+  event.nameBytes = load<u8>(name);
 }
 
 /** A sum over the payload in which order matters: 16 bits tell two payloads under one MsgId apart well enough. */

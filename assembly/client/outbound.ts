@@ -12,12 +12,13 @@ import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_BITS_MINUS_ONE, QOS_SHIFT, TOPIC_ID_NONE, TopicType } from '../protocol/flags';
 import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
-import { raise } from './events';
-import { answers, owe, settle, wait } from './exchange';
+import { raiseAbout } from './events';
+import { settle, wait } from './exchange';
 import { isPublishable } from './forwarded';
-import { client, Link, nameOf, OUTBOUND_AT, Owed, publishing, received, registering, topicAt } from './state';
-import { adopt, assignId, findId, isName, typeOf } from './topics';
-import { nextMsgId, transmit } from './transmit';
+import { ask } from './requests';
+import { client, exchangeAt, Mark, nameOf, OUTBOUND_AT, owedBy, packet, Request, Topic, topicAt } from './state';
+import { adopt, assignId, findId, typeOf } from './topics';
+import { nextMsgId, transmit, transmitWith } from './transmit';
 
 const RECORD_BYTES: i32 = 6;
 
@@ -48,15 +49,14 @@ export function hasOutbound(): bool {
  * that an event Published or PublishFailed will carry, or an ErrorCode: nothing was queued then.
  */
 export function publish(handle: i32, data: usize, bytes: i32, qos: i32, retain: bool): i32 {
-  if (!adopt(handle)) return ErrorCode.BadTopic;
-  const topic = topicAt(handle);
-  if (!isName(topic)) return ErrorCode.BadTopic;
+  const topic = adopt(handle);
+  if (!topic || topic.marks & Mark.Wildcard) return ErrorCode.BadTopic;
   if (qos < -1 || qos > 2 || bytes < 0) return ErrorCode.BadArgument;
   if (!isPublishable(bytes)) return ErrorCode.TooLong;
   const flags = ((qos & QOS_BITS_MINUS_ONE) << QOS_SHIFT) | (retain ? Flags.Retain : 0);
   if (qos < 0) {
     if (typeOf(topic) === TopicType.Normal) return ErrorCode.BadTopic;
-    sendMessage(handle, flags, 0, data, bytes);
+    sendMessage(topic, flags, 0, data, bytes);
     return ErrorCode.None;
   }
   return enqueue(handle, flags, data, bytes);
@@ -76,23 +76,25 @@ function enqueue(handle: i32, flags: i32, data: usize, bytes: i32): i32 {
   return msgId;
 }
 
-function sendMessage(handle: i32, flags: i32, msgId: i32, data: usize, bytes: i32): void {
-  const topic = topicAt(handle);
-  transmit(PacketType.Publish, flags | typeOf(topic), topic.id, msgId, data, bytes);
+function sendMessage(topic: Topic, flags: i32, msgId: i32, data: usize, bytes: i32): void {
+  packet.flags = flags | typeOf(topic);
+  packet.topicId = topic.id;
+  packet.msgId = msgId;
+  packet.data = data;
+  packet.dataBytes = bytes;
+  transmit(PacketType.Publish);
 }
 
 /** Sends what can be sent: every QoS 0 message at the head, then one of QoS 1 or 2, each once its topic has an id. */
 export function startPublish(): void {
-  while (hasOutbound() && !publishing.owed && client.link === Link.Active) {
-    const topic = topicAt(headTopic());
-    if (topic.id === TOPIC_ID_NONE) {
+  while (hasOutbound() && !owedBy(Request.Publish)) {
+    if (topicAt(headTopic()).id === TOPIC_ID_NONE) {
       startRegister();
       return;
     }
     if (headMsgId()) {
-      publishing.msgId = <u16>headMsgId();
-      owe(publishing, headFlags() & (2 << QOS_SHIFT) ? Owed.PubRec : Owed.PubAck);
-      sendHead();
+      exchangeAt(Request.Publish).msgId = <u16>headMsgId();
+      ask(Request.Publish, headFlags() & (2 << QOS_SHIFT) ? PacketType.PubRec : PacketType.PubAck);
     } else {
       sendHead();
       drop();
@@ -102,31 +104,32 @@ export function startPublish(): void {
 
 /** PUBLISH of the head; with DUP where it was sent before. Where its topic has lost its id, that comes first again. */
 export function sendHead(): void {
-  if (!topicAt(headTopic()).id) {
-    settle(publishing);
+  const topic = topicAt(headTopic());
+  if (!topic.id) {
+    settle(Request.Publish);
     return;
   }
   const dup = client.headSent ? Flags.Dup : 0;
   client.headSent = 1;
-  sendMessage(headTopic(), headFlags() | dup, headMsgId(), OUTBOUND_AT + RECORD_BYTES, headBytes());
+  sendMessage(topic, headFlags() | dup, headMsgId(), OUTBOUND_AT + RECORD_BYTES, headBytes());
 }
 
 export function sendPubRel(): void {
-  transmit(PacketType.PubRel, 0, 0, publishing.msgId, 0, 0);
+  packet.msgId = headMsgId();
+  transmit(PacketType.PubRel);
 }
 
 function startRegister(): void {
-  if (registering.owed) return;
+  if (owedBy(Request.Register)) return;
   client.registeringTopic = <u8>headTopic();
-  registering.msgId = nextMsgId();
-  owe(registering, Owed.RegAck);
-  sendRegister();
+  exchangeAt(Request.Register).msgId = nextMsgId();
+  ask(Request.Register, PacketType.RegAck);
 }
 
 export function sendRegister(): void {
-  const topic = topicAt(client.registeringTopic);
-  // A client's REGISTER carries topic id 0 (5.4.10).
-  transmit(PacketType.Register, 0, TOPIC_ID_NONE, registering.msgId, nameOf(topic), topic.nameBytes);
+  packet.topicId = TOPIC_ID_NONE; // a client's REGISTER has none (5.4.10)
+  packet.msgId = exchangeAt(Request.Register).msgId;
+  transmitWith(PacketType.Register, nameOf(topicAt(client.registeringTopic)));
 }
 
 /** Takes the head out of the queue. */
@@ -139,92 +142,65 @@ function drop(): void {
 }
 
 /** The head is done, well or badly: the application is told, and the queue goes on. */
-function finish(kind: EventKind, code: i32): void {
-  settle(publishing);
-  tell(kind, headTopic(), headMsgId(), code);
+function finish(kind: EventKind): void {
+  settle(Request.Publish);
+  raiseAbout(kind, headTopic()).ticket = <u16>headMsgId();
   drop();
 }
 
-function tell(kind: EventKind, handle: i32, ticket: i32, code: i32): void {
-  const event = raise(kind);
-  event.topic = <u8>handle; // -1 is NO_TOPIC
-  event.ticket = <u16>ticket;
-  event.code = <u8>code;
-}
-
-export function onRegAck(): i32 {
-  if (!answers(registering, Owed.RegAck, received.msgId)) return ErrorCode.Unexpected;
-  if (received.code === ReturnCode.Congestion) {
-    wait(registering);
-    return ErrorCode.None;
-  }
-  settle(registering);
+export function onRegAck(): void {
   const handle: i32 = client.registeringTopic;
-  if (received.code === ReturnCode.Accepted && received.topicId !== TOPIC_ID_NONE) assignId(handle, received.topicId);
-  else if (hasOutbound() && headTopic() === handle) finish(EventKind.PublishFailed, received.code);
-  return ErrorCode.None;
+  if (packet.code === ReturnCode.Accepted && packet.topicId !== TOPIC_ID_NONE) assignId(handle, packet.topicId);
+  else if (hasOutbound() && headTopic() === handle) finish(EventKind.PublishFailed);
 }
 
-/** PUBACK answers QoS 1, and with an error any QoS, 0 included (6.6). */
-export function onPubAck(): i32 {
-  const code = received.code;
-  const owed: i32 = publishing.owed;
-  if ((owed !== Owed.PubAck && owed !== Owed.PubRec) || <i32>publishing.msgId !== received.msgId) {
-    if (code === ReturnCode.Accepted) return ErrorCode.Unexpected;
-    if (!received.msgId && code !== ReturnCode.Congestion) onRefusal(code);
-    // Congestion may answer QoS 0, too: then nothing is in flight, and nothing goes out for T_WAIT.
-    if (code === ReturnCode.Congestion && !owed) wait(publishing);
-    return ErrorCode.None;
-  }
+export function onPubAck(): void {
   const topic = topicAt(headTopic());
-  if (code === ReturnCode.Accepted) {
-    if (owed === Owed.PubRec) return ErrorCode.Unexpected;
-    finish(EventKind.Published, code);
-  } else if (code === ReturnCode.Congestion) {
-    wait(publishing);
+  if (packet.code === ReturnCode.Accepted) {
+    finish(EventKind.Published);
   } else if (
-    code === ReturnCode.InvalidTopicId &&
+    packet.code === ReturnCode.InvalidTopicId &&
     typeOf(topic) === TopicType.Normal &&
     <i32>client.headRenewals < N_RETRY
   ) {
     // The head is registered and sent anew, but not for ever. What counts is what is in flight: the answer's id has no type.
     client.headRenewals++;
     topic.id = <u16>TOPIC_ID_NONE;
-    settle(publishing);
   } else {
-    finish(EventKind.PublishFailed, code);
+    finish(EventKind.PublishFailed);
+  }
+}
+
+/** PUBACK that answers nothing in flight: an error of a message at QoS 0 (6.6). */
+export function onStrayPubAck(): i32 {
+  if (packet.code === ReturnCode.Accepted) return ErrorCode.Unexpected;
+  // Congestion may answer QoS 0, too: then nothing is in flight, and nothing goes out for T_WAIT.
+  if (packet.code === ReturnCode.Congestion) {
+    if (!owedBy(Request.Publish)) wait(Request.Publish);
+  } else if (!packet.msgId) {
+    onRefusal();
   }
   return ErrorCode.None;
 }
 
-/** PUBACK for a message at QoS 0. Its id has no type: a normal topic of that id is registered again, just in case. */
-function onRefusal(code: i32): void {
-  const handle = findId(TopicType.Normal, received.topicId);
-  if (code === ReturnCode.InvalidTopicId && handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
-  else tell(EventKind.PublishFailed, findId(TopicType.Predefined, received.topicId), 0, code);
+/** Its id has no type: a normal topic of that id is registered again, just in case. */
+function onRefusal(): void {
+  const handle = findId(TopicType.Normal, packet.topicId);
+  if (packet.code === ReturnCode.InvalidTopicId && handle >= 0) topicAt(handle).id = <u16>TOPIC_ID_NONE;
+  else raiseAbout(EventKind.PublishFailed, findId(TopicType.Predefined, packet.topicId));
 }
 
-export function onPubRec(): i32 {
-  // A repeated PUBREC asks for PUBREL again.
-  if (answers(publishing, Owed.PubComp, received.msgId)) {
-    sendPubRel();
-    return ErrorCode.None;
-  }
-  if (!answers(publishing, Owed.PubRec, received.msgId)) return ErrorCode.Unexpected;
-  owe(publishing, Owed.PubComp);
-  sendPubRel();
-  return ErrorCode.None;
+export function onPubRec(): void {
+  ask(Request.Publish, PacketType.PubComp);
 }
 
-export function onPubComp(): i32 {
-  if (!answers(publishing, Owed.PubComp, received.msgId)) return ErrorCode.Unexpected;
-  finish(EventKind.Published, ReturnCode.Accepted);
-  return ErrorCode.None;
+export function onPubComp(): void {
+  finish(EventKind.Published);
 }
 
 /** A clean session keeps nothing of a handshake: what the gateway had taken is done, the rest is sent as if new. */
 export function restartPublish(): void {
-  if (publishing.owed === Owed.PubComp) finish(EventKind.Published, ReturnCode.Accepted);
-  else settle(publishing);
+  if (owedBy(Request.Publish) === PacketType.PubComp) finish(EventKind.Published);
+  else settle(Request.Publish);
   client.headSent = 0;
 }

@@ -1,12 +1,13 @@
 // Sleeping clients (6.14): DISCONNECT with a duration, a sign of life before it is over, and whatever the gateway kept.
 
-import { T_RETRY_MS } from '../memory/limits';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
-import { ping, sendDisconnect } from './connection';
+import { PacketType } from '../protocol/packet-type';
+import { ping } from './connection';
 import { raise } from './events';
-import { alarm, owe, settle } from './exchange';
-import { client, control, Link, Owed } from './state';
+import { alarm, extend } from './exchange';
+import { ask } from './requests';
+import { client, Link, Request } from './state';
 
 /** Longest sleep, s: Duration has 16 bits. */
 const SLEEP_S_MAX: i32 = 65535;
@@ -21,9 +22,8 @@ export function sleep(durationS: i32): i32 {
   if (durationS < 1 || durationS > SLEEP_S_MAX) return ErrorCode.BadArgument;
   if (client.link !== Link.Active && client.link !== Link.Asleep) return ErrorCode.WrongState;
   client.sleepMs = durationS * 1000;
-  client.link = Link.FallingAsleep;
-  owe(control, Owed.Disconnect);
-  sendDisconnect();
+  client.link = <u8>Link.FallingAsleep;
+  ask(Request.Control, PacketType.Disconnect);
   return ErrorCode.None;
 }
 
@@ -45,28 +45,25 @@ export function restUnheard(): void {
 
 function doze(unheard: u8): void {
   client.attempts = unheard;
-  client.link = Link.Asleep;
-  alarm(control, client.sleepMs - (client.sleepMs >> 3));
+  client.link = <u8>Link.Asleep;
+  alarm(client.sleepMs - (client.sleepMs >> 3));
   raise(EventKind.Asleep).code = unheard;
 }
 
 /** Asks for what the gateway has kept; the client sleeps again after PINGRESP. */
 export function wake(): i32 {
   if (client.link !== Link.Asleep) return ErrorCode.WrongState;
-  client.link = Link.Awake;
+  client.link = <u8>Link.Awake;
   ping();
   return ErrorCode.None;
 }
 
 /** Every message on the way to PINGRESP restarts T_retry (6.14). */
 export function stayAwake(): void {
-  if (client.link === Link.Awake) control.dueAt = client.now + T_RETRY_MS;
+  if (client.link === Link.Awake) extend(Request.Control);
 }
 
 /** PINGRESP: of a sleeper the end of its delivery, else the sign of life that was asked for. */
-export function onPingResp(): i32 {
-  if (control.owed !== Owed.PingResp) return ErrorCode.Unexpected;
+export function onPingResp(): void {
   if (client.link === Link.Awake) rest();
-  else settle(control);
-  return ErrorCode.None;
 }

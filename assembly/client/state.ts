@@ -1,7 +1,7 @@
 // The state of a device: one contiguous region of linear memory, and nothing anywhere else. The regions below follow one
-// another in this order; each begins at a multiple of 8, or of 4 where it holds words only.
+// another in this order. What is used most comes first, octets before words: a Cortex-M reaches octets up to the 31st and words
+// up to the 124th with instructions of two octets instead of four.
 import { Packet } from '../codec/packet';
-import { Cursor } from '../memory/cursor';
 import { clearRegion, countIn, IMAGE_GAP, isWhole, sealRegion } from '../memory/image';
 import {
   ADDRESS_BYTES_MAX,
@@ -19,7 +19,7 @@ import {
   WILL_MESSAGE_BYTES_MAX,
 } from '../memory/limits';
 import { CLIENT_ID_MAX } from '../protocol/flags';
-import { Counter, IMAGE_COUNTERS_AT } from '../protocol/image';
+import { Counter, IMAGE_COUNTERS_AT, IMAGE_MAGIC_AT } from '../protocol/image';
 
 /** What stands between the client and its gateway; named by what is owed. */
 export const enum Link {
@@ -43,52 +43,54 @@ export const enum Link {
   Searching = 8,
 }
 
-/** What an exchange waits for. */
-export const enum Owed {
-  Nothing = 0,
-  ConnAck = 1,
-  PingResp = 2,
-  Disconnect = 3,
-  RegAck = 4,
-  SubAck = 5,
-  UnsubAck = 6,
-  PubAck = 7,
-  PubRec = 8,
-  PubComp = 9,
-  /** The end of T_WAIT after a congestion; then the exchange begins again. */
-  Wait = 10,
-  /** The moment to wake up, to connect or to search again, or to give a sign of life. */
-  Alarm = 11,
-  WillTopicResp = 12,
-  WillMsgResp = 13,
-  /** The moment to answer a SEARCHGW, if nobody does before. */
-  GwInfo = 14,
+/** Kinds of requests. One of each may be in flight, because 1.2 allows one of each at a time (6.5, 6.6, 6.9). */
+export const enum Request {
+  /** CONNECT, DISCONNECT and PINGREQ. The others are about a session's contents. */
+  Control = 0,
+  Register = 1,
+  /** SUBSCRIBE and UNSUBSCRIBE. */
+  Subscribe = 2,
+  /** PUBLISH and PUBREL. */
+  Publish = 3,
+  /** WILLTOPICUPD and WILLMSGUPD. */
+  Will = 4,
+  /** Ours to answer: somebody's SEARCHGW. Only with discovery. */
+  Inform = 5,
 }
 
-/** One request in flight. There is one a kind, because 1.2 allows one of each at a time (6.5, 6.6, 6.9). */
+/** How many of them the gateway answers. */
+export const REQUESTS_MAX: i32 = 5;
+export const EXCHANGES_MAX: i32 = GATEWAYS_MAX ? REQUESTS_MAX + 1 : REQUESTS_MAX;
+
+/** What a request waits for: the answer's PacketType, or one of these, which are no types that arrive. */
+export const enum Owed {
+  Nothing = 0,
+  /** The end of T_WAIT after a congestion; then it begins again. */
+  Wait = 0x1e,
+  /** The moment to wake up, to connect or to search again, or to give a sign of life. */
+  Alarm = 0x1f,
+}
+
+/** A request in flight. What it waits for lies elsewhere; see `owedBy`. */
 @unmanaged
 export class Exchange {
-  /** When to act if no answer comes. Means nothing while `owed` is Nothing. */
+  /** When to act if no answer comes. Means nothing while nothing is owed. */
   dueAt: i32;
+  /** 0 where the packets have none. */
   msgId: u16;
-  /** An Owed. */
-  owed: u8;
   retries: u8;
 }
 
-/** Kinds of requests: one each may be in flight. */
-export const REQUESTS_MAX: i32 = 5;
-/** The same and, with discovery, the answer to SEARCHGW. */
-export const EXCHANGES_MAX: i32 = GATEWAYS_MAX ? REQUESTS_MAX + 1 : REQUESTS_MAX;
-
-/** Client.willKnown. */
+/** Client.willKnown: how far the gateway has our will. */
 export const enum Will {
-  /** The gateway is to have it with the next CONNECT, or at once. */
-  Owed = 0,
+  /** The application has not said whether it has one: the gateway's is left alone. */
+  Unsaid = 0,
   /** A CONNECT need not hand it over again (6.3). */
   Held = 1,
   /** It is being handed over as it is now. */
   Offered = 2,
+  /** The gateway is to have it with the next CONNECT, or at once. */
+  Owed = 3,
 }
 
 /** A subscription as the application wants it and as the gateway knows it. */
@@ -107,7 +109,7 @@ export const enum Mark {
   Borrowed = 2,
 }
 
-/** A topic or filter; its name of up to TOPIC_NAME_BYTES_MAX octets follows. The handle is the index in the table. */
+/** A topic or filter; its name follows, as counted octets. The handle is the index in the table. */
 @unmanaged
 export class Topic {
   /** TopicType + 1; 0 where the entry is free. */
@@ -117,7 +119,6 @@ export class Topic {
   qos: u8;
   /** Id, predefined id or short name; 0 while a normal topic has none. */
   id: u16;
-  nameBytes: u8;
 }
 
 /** How a gateway is known. */
@@ -133,8 +134,8 @@ export const enum Known {
 }
 
 /**
- * A gateway; its address follows: an octet of length, and ADDRESS_BYTES_MAX octets. The first of the table is the one in
- * use, or the next to be tried; it makes room for no other.
+ * A gateway; its address follows, as counted octets. The first of the table is the one in use, or the next to be tried; it
+ * makes room for no other.
  */
 @unmanaged
 export class Gateway {
@@ -178,12 +179,10 @@ export class Event {
 /** No handle: a short topic that the application has not declared. */
 export const NO_TOPIC: i32 = 255;
 
-/**
- * Small fields first, and the hot regions next to it: native code reaches 31 octets from a register with the short
- * instruction that loads one octet, 62 with that for two, and 124 with that for four.
- */
 @unmanaged
 export class Client {
+  /** A Link. */
+  link: u8;
   /** Attempts without an answer: to reconnect since the last session; of a sleeper, to be heard: 0 or 1. */
   attempts: u8;
   /** The application wants a clean session, with every connection. */
@@ -192,16 +191,11 @@ export class Client {
   waking: u8;
   /** The gateway may have forgotten us: register and subscribe anew after CONNACK. */
   resync: u8;
-  /** How far the gateway has our will; see Will. */
+  /** A Will. */
   willKnown: u8;
   willFlags: u8;
-  /** Handle; means nothing without `hasWill`. */
+  /** Handle + 1; 0 where there is no will. */
   willTopic: u8;
-  hasWill: u8;
-  /** The application said whether it has a will; before that the gateway's is left alone. */
-  willSaid: u8;
-  willMessageBytes: u8;
-  clientIdBytes: u8;
   /** Events that wait, and the place of the first. */
   events: u8;
   eventFirst: u8;
@@ -216,8 +210,6 @@ export class Client {
   subscribingTopic: u8;
   /** Of SEARCHGW; 0 where gateways are not discovered. */
   radius: u8;
-  /** Octets of the Wireless Node Id; 0 where no forwarder stands between. */
-  nodeIdBytes: u8;
   lastMsgId: u16;
   /** Octets used in the outbound queue. */
   outboundBytes: u16;
@@ -228,19 +220,18 @@ export class Client {
   /** When the last datagram left, and when the last good packet came from the gateway. */
   sentAt: i32;
   heardAt: i32;
+  keepAliveMs: i32;
+  sleepMs: i32;
   /** When the application wants its `tick`. */
   tickAt: i32;
   random: u32;
   /** Sum over GwId and address of the gateway of the last session. */
   session: u32;
-  keepAliveMs: i32;
-  sleepMs: i32;
-  link: Link;
 }
 
-// The memory map. Every size is a constant, so every address is one too. A topic's name begins behind its record.
-export const TOPIC_BYTES: usize = (offsetof<Topic>() + TOPIC_NAME_BYTES_MAX + 3) & ~3;
-const EXCHANGE_BYTES: usize = offsetof<Exchange>();
+// The memory map. Every size is a constant, so every address is one too. Counted octets take one more than they hold.
+export const TOPIC_BYTES: usize = (offsetof<Topic>() + 1 + TOPIC_NAME_BYTES_MAX + 3) & ~3;
+const EXCHANGE_BYTES: usize = 8;
 const INBOUND_BYTES: usize = offsetof<Inbound>();
 const EVENT_BYTES: usize = offsetof<Event>();
 /** Where a gateway keeps its address, and the octets of that: what the board sees of it. */
@@ -248,23 +239,23 @@ const ADDRESS_AT: usize = offsetof<Gateway>();
 export const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
 export const GATEWAY_BYTES: usize = (ADDRESS_AT + ADDRESS_BYTES + 3) & ~3;
 
-const HEADER: usize = 0;
-const CLIENT: usize = (HEADER + IMAGE_COUNTERS_AT + Counter.Count * 4 + 7) & ~7;
-const PACKET_IN: usize = CLIENT + offsetof<Client>(); // the packets and the cursor mean nothing between two calls
-const CURSOR: usize = PACKET_IN + offsetof<Packet>();
-const PACKET_OUT: usize = CURSOR + offsetof<Cursor>();
-const EXCHANGES: usize = (PACKET_OUT + offsetof<Packet>() + 7) & ~7;
-const CLIENT_ID: usize = (EXCHANGES + <usize>EXCHANGES_MAX * EXCHANGE_BYTES + 7) & ~7;
-const WILL_MESSAGE: usize = (CLIENT_ID + CLIENT_ID_MAX + 7) & ~7;
-const NODE_ID: usize = (WILL_MESSAGE + WILL_MESSAGE_BYTES_MAX + 7) & ~7;
-const GATEWAYS: usize = (NODE_ID + NODE_ID_BYTES_MAX + 7) & ~7;
-const TOPICS: usize = (GATEWAYS + <usize>(GATEWAYS_MAX ? GATEWAYS_MAX : 1) * GATEWAY_BYTES + 7) & ~7;
-const INBOUND: usize = (TOPICS + <usize>TOPICS_MAX * TOPIC_BYTES + 7) & ~7;
-const EVENTS: usize = (INBOUND + <usize>INBOUND_QOS2_MAX * INBOUND_BYTES + 7) & ~7;
-const OUTBOUND: usize = (EVENTS + <usize>EVENTS_MAX * EVENT_BYTES + 7) & ~7;
+const OWED: usize = 0;
+const CLIENT: usize = (OWED + EXCHANGES_MAX + 7) & ~7;
+const PACKET: usize = CLIENT + offsetof<Client>();
+if (PACKET + offsetof<Packet>() > <usize>IMAGE_MAGIC_AT) ERROR('what comes before the header is too long');
+const COUNTERS_END: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
+const EXCHANGES: usize = COUNTERS_END;
+const CLIENT_ID: usize = EXCHANGES + <usize>EXCHANGES_MAX * EXCHANGE_BYTES;
+const WILL_MESSAGE: usize = CLIENT_ID + 1 + CLIENT_ID_MAX;
+const NODE_ID: usize = WILL_MESSAGE + 1 + WILL_MESSAGE_BYTES_MAX;
+const GATEWAYS: usize = (NODE_ID + 1 + NODE_ID_BYTES_MAX + 3) & ~3;
+const TOPICS: usize = GATEWAYS + <usize>(GATEWAYS_MAX ? GATEWAYS_MAX : 1) * GATEWAY_BYTES;
+const INBOUND: usize = TOPICS + <usize>TOPICS_MAX * TOPIC_BYTES;
+const EVENTS: usize = INBOUND + <usize>INBOUND_QOS2_MAX * INBOUND_BYTES;
+const OUTBOUND: usize = EVENTS + <usize>EVENTS_MAX * EVENT_BYTES;
 const APP: usize = (OUTBOUND + OUTBOUND_BYTES + 7) & ~7;
-const TEXT: usize = (APP + APP_BYTES + 7) & ~7;
-const PEER: usize = (TEXT + TEXT_BYTES + 7) & ~7; // what follows means nothing between two calls
+const TEXT: usize = APP + APP_BYTES;
+const PEER: usize = TEXT + TEXT_BYTES; // what follows means nothing between two calls
 const RX: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 
@@ -277,43 +268,43 @@ if (IMAGE_BYTES > IMAGE_BYTES_MAX)
 /** Where it begins. */
 export const IMAGE_AT: usize = memory.data(<i32>(IMAGE_BYTES + 2 * IMAGE_GAP), 8) + IMAGE_GAP;
 
+// Counted octets, each of them.
 export const CLIENT_ID_AT: usize = IMAGE_AT + CLIENT_ID;
 export const WILL_MESSAGE_AT: usize = IMAGE_AT + WILL_MESSAGE;
 export const NODE_ID_AT: usize = IMAGE_AT + NODE_ID;
+/** The address that the board and the client tell one another. */
+export const PEER_AT: usize = IMAGE_AT + PEER;
 export const OUTBOUND_AT: usize = IMAGE_AT + OUTBOUND;
 export const APP_AT: usize = IMAGE_AT + APP;
 export const TEXT_AT: usize = IMAGE_AT + TEXT;
-/** The address that the board and the client tell one another: an octet of length, and its octets. */
-export const PEER_AT: usize = IMAGE_AT + PEER;
 export const RX_AT: usize = IMAGE_AT + RX;
 export const TX_AT: usize = IMAGE_AT + TX;
 
 export const client: Client = changetype<Client>(IMAGE_AT + CLIENT);
-/** CONNECT, DISCONNECT and PINGREQ: the first exchange. The others are about a session's contents. */
-export const control: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES);
-export const registering: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + EXCHANGE_BYTES);
-export const subscribing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 2 * EXCHANGE_BYTES);
-export const publishing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 3 * EXCHANGE_BYTES);
-export const willing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 4 * EXCHANGE_BYTES);
-/** Only with discovery. */
-export const informing: Exchange = changetype<Exchange>(IMAGE_AT + EXCHANGES + 5 * EXCHANGE_BYTES);
+/** The packet that has arrived; after that, the one that is sent. Between two calls it means nothing. */
+export const packet: Packet = changetype<Packet>(IMAGE_AT + PACKET);
 /** The gateway in use, and its address. */
 export const gateway: Gateway = changetype<Gateway>(IMAGE_AT + GATEWAYS);
 export const GATEWAY_ADDRESS_AT: usize = IMAGE_AT + GATEWAYS + ADDRESS_AT;
-/** The packet that arrived, the packet that is being sent, and the cursor for both. */
-export const received: Packet = changetype<Packet>(IMAGE_AT + PACKET_IN);
-export const sending: Packet = changetype<Packet>(IMAGE_AT + PACKET_OUT);
-export const cursor: Cursor = changetype<Cursor>(IMAGE_AT + CURSOR);
 
-export function exchangeAt(index: i32): Exchange {
-  return changetype<Exchange>(IMAGE_AT + EXCHANGES + <usize>index * EXCHANGE_BYTES);
+/** What a request waits for: a PacketType or an Owed. */
+export function owedBy(request: Request): i32 {
+  return load<u8>(IMAGE_AT + OWED + request);
+}
+
+export function setOwed(request: Request, owed: i32): void {
+  store<u8>(IMAGE_AT + OWED + request, owed);
+}
+
+export function exchangeAt(request: Request): Exchange {
+  return changetype<Exchange>(IMAGE_AT + EXCHANGES + <usize>request * EXCHANGE_BYTES);
 }
 
 export function topicAt(handle: i32): Topic {
   return changetype<Topic>(IMAGE_AT + TOPICS + <usize>handle * TOPIC_BYTES);
 }
 
-/** Where a topic's name lies. */
+/** Where a topic's name lies, as counted octets. */
 export function nameOf(topic: Topic): usize {
   return changetype<usize>(topic) + offsetof<Topic>();
 }
@@ -322,7 +313,7 @@ export function gatewayAt(index: i32): Gateway {
   return changetype<Gateway>(IMAGE_AT + GATEWAYS + <usize>index * GATEWAY_BYTES);
 }
 
-/** Where a gateway's address lies: an octet of length, then its octets. */
+/** Where a gateway's address lies, as counted octets. */
 export function addressOf(gateway: Gateway): usize {
   return changetype<usize>(gateway) + ADDRESS_AT;
 }

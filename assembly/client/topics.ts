@@ -2,6 +2,7 @@
 // by (type, id): predefined 1 and normal 1 are different topics.
 
 import { TOPIC_NAME_BYTES_MAX, TOPICS_MAX } from '../memory/limits';
+import { isSame, keep } from '../memory/octets';
 import { ErrorCode } from '../protocol/error-code';
 import { TOPIC_ID_NONE, TOPIC_ID_RESERVED, TopicType } from '../protocol/flags';
 import { client, Mark, nameOf, Sub, Topic, topicAt } from './state';
@@ -11,17 +12,18 @@ export function typeOf(topic: Topic): i32 {
   return <i32>topic.kind - 1;
 }
 
-/** True where messages can be published to it: all but wildcard filters. */
-export function isName(topic: Topic): bool {
-  return <bool>(topic.kind && !(topic.marks & Mark.Wildcard));
-}
-
-/** True where `handle` is an entry in use. The application names it, so it is not borrowed any more: its handle stays. */
-export function adopt(handle: i32): bool {
-  if (<u32>handle >= <u32>TOPICS_MAX) return false;
+/** The entry `handle`, where it is in use. The application names it, so it is not borrowed any more: its handle stays. */
+export function adopt(handle: i32): Topic | null {
+  if (<u32>handle >= <u32>TOPICS_MAX) return null;
   const topic = topicAt(handle);
   topic.marks &= <u8>~Mark.Borrowed;
-  return topic.kind !== 0;
+  return topic.kind ? topic : null;
+}
+
+/** True for an entry with a name, other than a wildcard: what a will can be for. */
+export function isNamed(handle: i32): bool {
+  const topic = adopt(handle);
+  return topic !== null && !(topic.marks & Mark.Wildcard) && load<u8>(nameOf(topic)) !== 0;
 }
 
 /** The handle of (type, id), or -1. */
@@ -37,33 +39,15 @@ export function findId(type: TopicType, id: i32): i32 {
 export function findName(name: usize, bytes: i32): i32 {
   for (let i = 0; i < TOPICS_MAX; i++) {
     const topic = topicAt(i);
-    if (typeOf(topic) !== TopicType.Normal || <i32>topic.nameBytes !== bytes) continue;
-    if (isSame(nameOf(topic), name, bytes)) return i;
+    if (typeOf(topic) !== TopicType.Normal || <i32>load<u8>(nameOf(topic)) !== bytes) continue;
+    if (isSame(nameOf(topic) + 1, name, bytes)) return i;
   }
   return -1;
 }
 
-/** memory.compare would bring ten times the code, for speed that names of a few octets do not need. */
-export function isSame(a: usize, b: usize, bytes: i32): bool {
-  for (let i = 0; i < bytes; i++) if (load<u8>(a + i) !== load<u8>(b + i)) return false;
-  return true;
-}
-
-function claim(handle: i32, type: TopicType, id: i32): i32 {
-  const topic = topicAt(handle);
-  memory.fill(changetype<usize>(topic), 0, offsetof<Topic>());
-  topic.kind = <u8>(type + 1);
-  topic.id = <u16>id;
-  return handle;
-}
-
+/** A free entry, or a borrowed one: each in turn, since a gateway registers a forgotten topic again on PUBACK 0x02. */
 function freeHandle(): i32 {
   for (let i = 0; i < TOPICS_MAX; i++) if (!topicAt(i).kind) return i;
-  return borrowedHandle();
-}
-
-/** A borrowed entry that may go: each in turn, since a gateway registers a forgotten topic again on PUBACK 0x02. */
-function borrowedHandle(): i32 {
   for (let i = 0; i < TOPICS_MAX; i++) {
     const handle = (<i32>client.borrowAt + i) % TOPICS_MAX;
     if (!(topicAt(handle).marks & Mark.Borrowed)) continue;
@@ -71,6 +55,21 @@ function borrowedHandle(): i32 {
     return handle;
   }
   return ErrorCode.Full;
+}
+
+/** An entry for a new topic, without a name; returns its handle or Full. */
+function claim(type: TopicType, id: i32): i32 {
+  const handle = freeHandle();
+  if (handle >= 0) {
+    const topic = topicAt(handle);
+    topic.kind = <u8>(type + 1);
+    topic.marks = 0;
+    topic.sub = <u8>Sub.None;
+    topic.qos = 0;
+    topic.id = <u16>id;
+    store<u8>(nameOf(topic), 0);
+  }
+  return handle;
 }
 
 function hasWildcard(name: usize, bytes: i32): bool {
@@ -81,50 +80,38 @@ function hasWildcard(name: usize, bytes: i32): bool {
   return false;
 }
 
-/** Declares a topic or filter by name. Returns its handle, the same for the same name, or an ErrorCode. */
-export function declareName(name: usize, bytes: i32): i32 {
+/**
+ * Declares a topic or filter by name, for the application (`marks`: 0) or for a gateway's sake (Borrowed). Returns its handle,
+ * the same for the same name, or an ErrorCode.
+ */
+export function declareName(name: usize, bytes: i32, marks: i32): i32 {
   if (bytes < 1) return ErrorCode.BadArgument;
   if (bytes > TOPIC_NAME_BYTES_MAX) return ErrorCode.TooLong;
   let handle = findName(name, bytes);
   if (handle < 0) {
-    handle = freeHandle();
+    handle = claim(TopicType.Normal, TOPIC_ID_NONE);
     if (handle < 0) return handle;
-    claim(handle, TopicType.Normal, TOPIC_ID_NONE);
     const topic = topicAt(handle);
-    topic.nameBytes = <u8>bytes;
-    memory.copy(nameOf(topic), name, bytes);
-    if (hasWildcard(name, bytes)) topic.marks = <u8>Mark.Wildcard;
+    keep(nameOf(topic), name, bytes);
+    topic.marks = <u8>(hasWildcard(name, bytes) ? marks | Mark.Wildcard : marks);
   }
-  topicAt(handle).marks &= <u8>~Mark.Borrowed;
+  // What the application has named once stays.
+  topicAt(handle).marks &= <u8>(marks | Mark.Wildcard);
   return handle;
 }
 
 /** Declares a predefined id or a short name (two octets, big-endian). Returns its handle or an ErrorCode. */
 export function declareId(type: TopicType, id: i32): i32 {
   if (id <= TOPIC_ID_NONE || id >= TOPIC_ID_RESERVED) return ErrorCode.BadArgument;
-  const known = findId(type, id);
-  if (known >= 0) return known;
-  const handle = freeHandle();
-  if (handle < 0) return handle;
-  const topic = topicAt(claim(handle, type, id));
-  if (type === TopicType.Short) {
-    topic.nameBytes = 2;
-    store<u16>(nameOf(topic), bswap(<u16>id));
+  let handle = findId(type, id);
+  if (handle >= 0) return handle;
+  handle = claim(type, id);
+  if (handle >= 0 && type === TopicType.Short) {
+    const name = nameOf(topicAt(handle));
+    store<u8>(name, 2);
+    store<u16>(name, bswap(<u16>id), 1);
   }
   return handle;
-}
-
-/** A gateway tells the id of a name (6.10). False where there is no room for it. */
-export function learn(id: i32, name: usize, bytes: i32): bool {
-  if (bytes > TOPIC_NAME_BYTES_MAX) return false;
-  let handle = findName(name, bytes);
-  if (handle < 0) {
-    handle = declareName(name, bytes);
-    if (handle < 0) return false;
-    topicAt(handle).marks |= <u8>Mark.Borrowed;
-  }
-  assignId(handle, id);
-  return true;
 }
 
 /** The gateway's id of a normal topic. An id names one topic only: whoever had it before has none now. */

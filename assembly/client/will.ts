@@ -1,28 +1,18 @@
 // The will: handed over in the dialogue of CONNECT (6.3), and changed during a session (6.4).
 
-import { WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
+import { T_RETRY_MS, WILL_MESSAGE_BYTES_MAX } from '../memory/limits';
+import { keep } from '../memory/octets';
 import { ErrorCode } from '../protocol/error-code';
 import { EventKind } from '../protocol/event-kind';
 import { Flags, QOS_SHIFT } from '../protocol/flags';
 import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { raise } from './events';
-import { owe, settle, wait } from './exchange';
-import {
-  client,
-  control,
-  Link,
-  nameOf,
-  Owed,
-  received,
-  sending,
-  topicAt,
-  WILL_MESSAGE_AT,
-  Will,
-  willing,
-} from './state';
-import { adopt, isName } from './topics';
-import { transmit } from './transmit';
+import { begin } from './exchange';
+import { ask } from './requests';
+import { client, nameOf, owedBy, packet, Request, topicAt, WILL_MESSAGE_AT, Will } from './state';
+import { isNamed } from './topics';
+import { transmitWith } from './transmit';
 
 /**
  * The will: a message for a topic with a name; a negative handle means none, and deletes the one that the gateway has. During
@@ -31,13 +21,9 @@ import { transmit } from './transmit';
 export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retain: bool): i32 {
   if (<u32>qos > 2 || bytes < 0) return ErrorCode.BadArgument;
   if (bytes > WILL_MESSAGE_BYTES_MAX) return ErrorCode.TooLong;
-  if (handle >= 0 && !(adopt(handle) && isName(topicAt(handle)) && topicAt(handle).nameBytes))
-    return ErrorCode.BadTopic;
-  memory.copy(WILL_MESSAGE_AT, message, bytes);
-  client.willSaid = 1;
-  client.hasWill = handle >= 0 ? 1 : 0;
-  client.willTopic = handle >= 0 ? <u8>handle : 0;
-  client.willMessageBytes = <u8>bytes;
+  if (handle >= 0 && !isNamed(handle)) return ErrorCode.BadTopic;
+  keep(WILL_MESSAGE_AT, message, bytes);
+  client.willTopic = <u8>(max(handle, -1) + 1);
   client.willFlags = <u8>((qos << QOS_SHIFT) | (retain ? Flags.Retain : 0));
   client.willKnown = <u8>Will.Owed;
   return ErrorCode.None;
@@ -45,67 +31,55 @@ export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retai
 
 /** True while the gateway does not have the will as the application wants it. */
 export function hasWillWork(): bool {
-  return <bool>(client.willSaid && client.willKnown !== Will.Held);
+  return <i32>client.willKnown > Will.Held;
+}
+
+/** The gateway has no will of ours, or may have none. */
+export function loseWill(): void {
+  if (client.willKnown) client.willKnown = <u8>Will.Owed;
 }
 
 /** Answered in any state but Off: the gateway may be asking because of a CONNECT that came twice. */
-export function onWillTopicReq(): i32 {
+export function onWillTopicReq(): void {
   sendWillTopic(PacketType.WillTopic);
-  return restartControl();
+  restartConnect();
 }
 
-export function onWillMsgReq(): i32 {
-  sendWillMsg(PacketType.WillMsg);
-  return restartControl();
+export function onWillMsgReq(): void {
+  sendWillMessage(PacketType.WillMsg);
+  restartConnect();
 }
 
 /** The gateway is there and busy with our CONNECT: T_retry begins anew. */
-function restartControl(): i32 {
-  if (control.owed === Owed.ConnAck) owe(control, Owed.ConnAck);
-  return ErrorCode.None;
+function restartConnect(): void {
+  if (owedBy(Request.Control) === PacketType.ConnAck) begin(Request.Control, PacketType.ConnAck, T_RETRY_MS);
 }
 
 /** Without a will the packet is empty: it deletes the one that is there (5.4.7, 5.4.22). */
-function sendWillTopic(type: PacketType): void {
-  const topic = topicAt(client.willTopic);
-  sending.present = client.hasWill;
-  transmit(type, client.willFlags, 0, 0, nameOf(topic), topic.nameBytes);
+export function sendWillTopic(type: PacketType): void {
+  packet.flags = client.willFlags;
+  packet.present = client.willTopic;
+  transmitWith(type, nameOf(topicAt(<i32>client.willTopic - 1)));
 }
 
-function sendWillMsg(type: PacketType): void {
-  transmit(type, 0, 0, 0, WILL_MESSAGE_AT, client.willMessageBytes);
+export function sendWillMessage(type: PacketType): void {
+  transmitWith(type, WILL_MESSAGE_AT);
 }
 
 /** Tells the gateway of a will that was set since the session stands. */
 export function startWill(): void {
-  if (willing.owed || client.link !== Link.Active || !client.willSaid || client.willKnown !== Will.Owed) return;
+  if (client.willKnown !== Will.Owed || owedBy(Request.Will)) return;
   client.willKnown = <u8>Will.Offered;
-  owe(willing, Owed.WillTopicResp);
-  sendWillUpdate();
-}
-
-export function sendWillUpdate(): void {
-  if (willing.owed === Owed.WillTopicResp) sendWillTopic(PacketType.WillTopicUpd);
-  else sendWillMsg(PacketType.WillMsgUpd);
+  ask(Request.Will, PacketType.WillTopicResp);
 }
 
 /** WILLTOPICRESP or WILLMSGRESP. Neither has a MsgId: where the will was set anew meanwhile, all of it goes again. */
-export function onWillResp(): i32 {
-  const isTopic = received.type === PacketType.WillTopicResp;
-  if (<i32>willing.owed !== (isTopic ? Owed.WillTopicResp : Owed.WillMsgResp)) return ErrorCode.Unexpected;
-  const code = received.code;
-  const isSame = client.willKnown === Will.Offered;
-  if (code === ReturnCode.Congestion) {
-    client.willKnown = <u8>Will.Owed;
-    wait(willing);
-  } else if (isTopic && isSame && code === ReturnCode.Accepted && client.hasWill) {
-    owe(willing, Owed.WillMsgResp);
-    sendWillUpdate();
-  } else {
-    settle(willing);
-    if (!isSame) return ErrorCode.None;
-    client.willKnown = <u8>Will.Held;
-    raise(EventKind.WillUpdated).code = <u8>code;
+export function onWillResp(): void {
+  if (client.willKnown !== Will.Offered) return;
+  if (packet.type === PacketType.WillTopicResp && packet.code === ReturnCode.Accepted && client.willTopic) {
+    ask(Request.Will, PacketType.WillMsgResp);
+    return;
   }
-  return ErrorCode.None;
+  client.willKnown = <u8>Will.Held;
+  raise(EventKind.WillUpdated).code = <u8>packet.code;
 }

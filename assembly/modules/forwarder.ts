@@ -2,16 +2,16 @@
 // into an envelope for the gateway, and sends on what the gateway's envelopes hold. A node's Wireless Node Id is its address
 // on the radio (see ABI.md), so there is nothing to remember, and nothing to expire.
 //
-//  0        16            64                  84     104
-// ┌────────┬─────────────┬───────────────────┬──────┬─────────────────────────┐
-// │ header │ counters    │ gateway's address │ peer │ packet, cursor, buffers │
-// └────────┴─────────────┴───────────────────┴──────┴─────────────────────────┘
+//  0        44                  63     112      128        176
+// ┌────────┬───────────────────┬──────┬────────┬──────────┬─────────┐
+// │ packet │ gateway's address │ peer │ header │ counters │ buffers │
+// └────────┴───────────────────┴──────┴────────┴──────────┴─────────┘
 import { send } from '../board';
 import { decode } from '../codec/decode';
 import { Packet } from '../codec/packet';
-import { Cursor } from '../memory/cursor';
 import { clearRegion, countIn, IMAGE_GAP, isWhole, sealRegion } from '../memory/image';
 import { ADDRESS_BYTES_MAX, ENVELOPE_BYTES, RX_BYTES, TX_BYTES } from '../memory/limits';
+import { areSame, keep } from '../memory/octets';
 import { ErrorCode } from '../protocol/error-code';
 import { ABI_VERSION, Counter, IMAGE_COUNTERS_AT, NEVER_MS } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
@@ -23,11 +23,10 @@ export { __data_end, __heap_base };
 const CTRL_RADIUS: i32 = 3;
 
 const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
-const GATEWAY: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
-const PEER: usize = (GATEWAY + ADDRESS_BYTES + 3) & ~3;
-const PACKET: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
-const CURSOR: usize = (PACKET + offsetof<Packet>() + 7) & ~7;
-const RX: usize = (CURSOR + offsetof<Cursor>() + 7) & ~7;
+const PACKET: usize = 0;
+const GATEWAY: usize = offsetof<Packet>();
+const PEER: usize = GATEWAY + ADDRESS_BYTES; // with addresses of 32 octets it ends just before the header
+const RX: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
 const IMAGE_AT: usize = memory.data(<i32>(IMAGE_BYTES + 2 * IMAGE_GAP), 8) + IMAGE_GAP;
@@ -74,38 +73,27 @@ export function start(_now: i32, _seed: i32): i32 {
 export function gateway(bytes: i32): i32 {
   if (bytes < 1) return ErrorCode.BadArgument;
   if (bytes > ADDRESS_BYTES_MAX) return ErrorCode.TooLong;
-  setAddress(GATEWAY_AT, RX_AT, bytes);
+  keep(GATEWAY_AT, RX_AT, bytes);
   return 0;
-}
-
-function setAddress(at: usize, octets: usize, bytes: i32): void {
-  store<u8>(at, bytes);
-  memory.copy(at + 1, octets, bytes);
 }
 
 /** Sends on what has arrived. Returns 0, or why it was dropped. */
 export function receive(bytes: i32, _now: i32): i32 {
   count(Counter.DatagramsIn);
   let result: i32 = ErrorCode.TooLong;
-  if (<u32>bytes <= <u32>RX_BYTES) result = decode(packet, changetype<Cursor>(IMAGE_AT + CURSOR), RX_AT, bytes);
-  if (!result) result = isFromGateway() ? unwrap() : wrap(bytes);
+  if (<u32>bytes <= <u32>RX_BYTES) result = decode(packet, RX_AT, bytes);
+  if (!result) result = areSame(GATEWAY_AT, PEER_AT) ? unwrap() : wrap(bytes);
   store<u8>(PEER_AT, 0);
   if (result === ErrorCode.Unexpected) count(Counter.Unexpected);
   else if (result) count(Counter.Malformed);
   return result;
 }
 
-function isFromGateway(): bool {
-  const bytes: i32 = load<u8>(GATEWAY_AT);
-  for (let i = 0; i <= bytes; i++) if (load<u8>(GATEWAY_AT + i) !== load<u8>(PEER_AT + i)) return false;
-  return true;
-}
-
 /** To the node that the envelope names; with a radius, to everyone in reach. */
 function unwrap(): i32 {
   if (packet.type !== PacketType.Forwarded || !load<u8>(GATEWAY_AT)) return ErrorCode.Unexpected;
   if (packet.dataBytes > ADDRESS_BYTES_MAX) return ErrorCode.TooLong;
-  setAddress(PEER_AT, packet.data, packet.code & CTRL_RADIUS ? 0 : packet.dataBytes);
+  keep(PEER_AT, packet.data, packet.code & CTRL_RADIUS ? 0 : packet.dataBytes);
   return pass(packet.inner, packet.innerBytes);
 }
 

@@ -107,7 +107,7 @@ export function wake(now: i32): i32 {
 
 /** The handle of the topic or filter whose name is `bytes` octets of `rx()`. */
 export function topic(bytes: i32): i32 {
-  return declareName(RX_AT, bytes);
+  return declareName(RX_AT, bytes, 0);
 }
 
 /** The handle of a predefined topic id, 1 to 65,534. */

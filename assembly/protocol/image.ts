@@ -1,22 +1,23 @@
 // The state region of a module, as far as the outside may read it.
 //
-//  0        4        8        12       16
-// ┌────────┬────────┬────────┬────────┬──────────────────────┬─────────────────────────────┐
-// │ magic  │ layout │ bytes  │ seal   │ counters, u32 each   │ the client, its tables,     │
-// │ "thmb" │        │        │        │ in Counter's order   │ the application, buffers    │
-// └────────┴────────┴────────┴────────┴──────────────────────┴─────────────────────────────┘
-//  little-endian, like all of WASM's memory; `bytes` is the length of the whole region, header included; `seal` is the
-//  CRC-32 (reflected, polynomial 0xedb88320) of the whole region with these four octets taken as 0.
+//  0                  112      116      120      124      128                    176
+// ┌──────────────────┬────────┬────────┬────────┬────────┬──────────────────────┬─────────────────────────────┐
+// │ the client: what │ magic  │ layout │ bytes  │ seal   │ counters, u32 each   │ its tables, the application,│
+// │ it uses most     │ "thmb" │        │        │        │ in Counter's order   │ buffers                     │
+// └──────────────────┴────────┴────────┴────────┴────────┴──────────────────────┴─────────────────────────────┘
+//  little-endian, like all of WASM's memory; `bytes` is the length of the whole region; `seal` is the CRC-32 (reflected,
+//  polynomial 0xedb88320) of the whole region with its own four octets taken as 0. The header is not at the beginning, for
+//  a processor reaches the first 124 octets with its shortest instructions.
 
 /** "thmb" in memory order. */
 export const IMAGE_MAGIC = 0x626d6874;
 /** Goes up whenever a field of the state moves or changes its meaning. */
 export const IMAGE_LAYOUT = 3;
-export const IMAGE_MAGIC_AT = 0;
-export const IMAGE_LAYOUT_AT = 4;
-export const IMAGE_BYTES_AT = 8;
-export const IMAGE_SEAL_AT = 12;
-export const IMAGE_COUNTERS_AT = 16;
+export const IMAGE_MAGIC_AT = 112;
+export const IMAGE_LAYOUT_AT = 116;
+export const IMAGE_BYTES_AT = 120;
+export const IMAGE_SEAL_AT = 124;
+export const IMAGE_COUNTERS_AT = 128;
 
 /** The version of the module's contract: imports, exports and their meaning. */
 export const ABI_VERSION = 2;

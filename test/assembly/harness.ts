@@ -2,7 +2,14 @@
 // sends, and says what it wants. Nothing sleeps; `pass` moves the clock from one deadline of the device to the next.
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { type Counter, EventKind, IMAGE_SEAL_AT, PacketType, TopicType } from '../../assembly/protocol/index.js';
+import {
+  type Counter,
+  EventKind,
+  IMAGE_MAGIC_AT,
+  IMAGE_SEAL_AT,
+  PacketType,
+  TopicType,
+} from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../../host/device/abi.js';
 import { type Device, DeviceModule } from '../../host/device/device.js';
 import type { Qos } from '../../host/ports.js';
@@ -275,9 +282,11 @@ export class Harness {
   /** The state without what means nothing between two calls: scratch, buffers, the time of the last call. */
   state(): Uint8Array {
     const image = this.device.save();
-    const scratch = 128 + 24; // packets, cursor and peer before the receive buffer
-    const state = image.slice(0, this.module.rxAt - this.module.imageAt - scratch);
-    return state.fill(0, CLIENT_AT, CLIENT_AT + 4).fill(0, IMAGE_SEAL_AT, IMAGE_SEAL_AT + 4);
+    const state = image.slice(0, this.module.peerAt - this.module.imageAt);
+    return state
+      .fill(0, CLIENT_AT + CLIENT.now, CLIENT_AT + CLIENT.now + 4)
+      .fill(0, PACKET_AT, IMAGE_MAGIC_AT)
+      .fill(0, IMAGE_SEAL_AT, IMAGE_SEAL_AT + 4);
   }
 
   /** Sets an octet of the client's record; see class Client. */
@@ -288,10 +297,11 @@ export class Harness {
   }
 }
 
-/** Where class Client lies in the image: behind the header and twelve counters. */
-const CLIENT_AT = 64;
+/** Where class Client lies in the image, and the packet behind it. */
+const CLIENT_AT = 8;
+const PACKET_AT = 64;
 /** Offsets in class Client. */
-export const CLIENT = { events: 11, lastMsgId: 20 } as const;
+export const CLIENT = { events: 8, lastMsgId: 16, now: 20 } as const;
 
 // Packets of a gateway.
 

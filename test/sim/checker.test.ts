@@ -33,7 +33,7 @@ describe('The checker', () => {
       {
         file: 'client/outbound.ts',
         from: 'const dup = client.headSent ? Flags.Dup : 0;',
-        to: 'const dup = client.headSent ? Flags.Dup : 0; if (dup && headMsgId()) { publishing.msgId = nextMsgId(); store<u16>(OUTBOUND_AT, publishing.msgId, 2); }',
+        to: 'const dup = client.headSent ? Flags.Dup : 0; if (dup && headMsgId()) { exchangeAt(Request.Publish).msgId = nextMsgId(); store<u16>(OUTBOUND_AT, exchangeAt(Request.Publish).msgId, 2); }',
       },
     ]);
     expect(kinds).toContain('duplicate');
@@ -76,7 +76,7 @@ describe('The checker', () => {
     const kinds = await kindsBroken([
       {
         file: 'client/outbound.ts',
-        from: 'owe(publishing, headFlags() & (2 << QOS_SHIFT) ? Owed.PubRec : Owed.PubAck);',
+        from: 'ask(Request.Publish, headFlags() & (2 << QOS_SHIFT) ? PacketType.PubRec : PacketType.PubAck);',
         to: 'sendHead(); drop(); continue;',
       },
     ]);

@@ -5,15 +5,16 @@ import {
   IMAGE_LAYOUT,
   IMAGE_LAYOUT_AT,
   IMAGE_MAGIC,
+  IMAGE_MAGIC_AT,
 } from '../../../assembly/protocol/index.js';
 import { type Device, DeviceModule } from '../../../host/device/device.js';
 import { fromText } from '../firmware/modules.js';
 
 const BOARD = { send: (datagram: Uint8Array) => datagram.length };
 const IMAGE_AT = 16;
-const IMAGE_BYTES = 128;
+const IMAGE_BYTES = 256;
 /** Where the seed lies: a device of an odd one traps in every call after power-on. */
-const SEED_AT = IMAGE_AT + 120;
+const SEED_AT = IMAGE_AT + 248;
 
 /** Counts its calls in the first counter; `trap` is what an odd device does. */
 const moduleThat = (trap: string): DeviceModule =>
@@ -30,7 +31,7 @@ const moduleThat = (trap: string): DeviceModule =>
       (func (export "seal") (result i32) (i32.const 0))
       (func (export "start") (param i32 i32) (result i32)
         (memory.fill (i32.const ${IMAGE_AT}) (i32.const 0) (i32.const ${IMAGE_BYTES}))
-        (i32.store (i32.const ${IMAGE_AT}) (i32.const ${IMAGE_MAGIC}))
+        (i32.store (i32.const ${IMAGE_AT + IMAGE_MAGIC_AT}) (i32.const ${IMAGE_MAGIC}))
         (i32.store (i32.const ${IMAGE_AT + IMAGE_LAYOUT_AT}) (i32.const ${IMAGE_LAYOUT}))
         (i32.store (i32.const ${IMAGE_AT + IMAGE_BYTES_AT}) (i32.const ${IMAGE_BYTES}))
         (i32.store (i32.const ${SEED_AT}) (local.get 1))
