@@ -54,7 +54,7 @@ export function wamrUsages(board: Board, needs: WamrNeeds): Usages {
     ]),
     ram: usage(board.ramBytes, [
       { name: 'linear memory', bytes: Math.ceil(needs.linearBytes / board.pageBytes) * board.pageBytes },
-      { name: 'module, loaded', bytes: needs.loadedBytes },
+      { name: 'loaded module', bytes: needs.loadedBytes },
       { name: 'operand stack', bytes: needs.operandStackBytes },
       { name: 'C stack', bytes: board.stackBytes ?? 0 },
       { name: 'runtime', bytes: runtime.ramBytes },

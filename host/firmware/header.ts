@@ -32,7 +32,7 @@ export function cHeader(module: Uint8Array, info: HeaderInfo): string {
 #define ${macro}_WASM_BYTES ${module.length}u
 /// Octets of linear memory that it uses, before a runtime rounds them up to its pages.
 #define ${macro}_LINEAR_BYTES ${info.linearBytes}u
-/// Octets of operand stack that WAMR's fast interpreter needs for it, on a core of 32 bits.
+/// Octets of operand stack that WAMR's fast interpreter needs for it.
 #define ${macro}_OPERAND_STACK_BYTES ${info.operandStackBytes}u
 
 static const uint8_t ${id}_wasm[${macro}_WASM_BYTES] = {

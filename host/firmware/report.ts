@@ -14,7 +14,7 @@ export interface StoredReport {
   readonly stateBytes: number;
   /** Octets of linear memory in all: state, tables, constants. */
   readonly linearBytes: number;
-  /** Octets of operand stack that WAMR's fast interpreter needs on a core of 32 bits. */
+  /** Octets of operand stack that WAMR's fast interpreter needs: on the board, or on a core of 32 bits where there is none. */
   readonly operandStackBytes: number;
   /** The longest chain of calls, from an export inwards. */
   readonly deepestCall: readonly string[];

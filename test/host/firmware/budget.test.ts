@@ -45,7 +45,7 @@ describe('under WAMR', () => {
     });
     expect(ram.parts).toEqual([
       { name: 'linear memory', bytes: 4_096 },
-      { name: 'module, loaded', bytes: 1_204 },
+      { name: 'loaded module', bytes: 1_204 },
       { name: 'operand stack', bytes: 1_200 },
       { name: 'C stack', bytes: 2_000 },
       { name: 'runtime', bytes: 500 },
@@ -112,7 +112,7 @@ describe('a budget', () => {
     expect(error.message.split('\n')).toEqual([
       'bell does not fit shed:',
       '  RAM: 1 B too many: 9,001 B of 9,000',
-      '    where they went: linear memory 4,096, module, loaded 1,205, operand stack 1,200, C stack 2,000, runtime 500',
+      '    where they went: linear memory 4,096, loaded module 1,205, operand stack 1,200, C stack 2,000, runtime 500',
       expect.stringMatching(/^ {4}lower a limit with --use: (OUTBOUND_BYTES|TOPICS_MAX)=/),
     ]);
   });
