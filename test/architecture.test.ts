@@ -74,7 +74,7 @@ const CORES: Readonly<Record<string, readonly string[]>> = {
   'host/broker': ['host/ports', 'host/core', 'assembly/protocol'],
   'host/gateway': ['host/ports', 'host/core', 'host/wire', 'assembly/protocol'],
   'host/device': ['host/ports', 'host/core', 'assembly/protocol'],
-  'host/update': ['host/ports', 'host/core', 'assembly/protocol'],
+  'host/update': ['host/ports', 'host/core', 'host/device', 'assembly/protocol'],
   // Gives names to what other cores count.
   'host/metrics': ['host/ports', 'host/core', 'host/broker', 'host/gateway'],
   // Composes the cores.

@@ -17,6 +17,7 @@ export function addNetworkCommands(program: Command): void {
     .optionsGroup('The device:')
     .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
     .option('--state <file>', 'where its state outlives it; made if missing; default: nowhere')
+    .option('--update-key <file>', 'PEM of the key whose updates it takes; V8 only; default: it takes none')
     .option('--for <seconds>', 'switch it off after so long; default: run until Ctrl-C')
     .optionsGroup('What it says:')
     .option('--verbose', 'a line on stderr for every datagram')
@@ -41,4 +42,30 @@ export function addNetworkCommands(program: Command): void {
     .option('--json', 'print which line is which node as one JSON line')
     .addHelpText('after', '\nExample:\n  thimble serve-serial /dev/ttyACM0 /dev/ttyUSB0=0a01 --gateway 127.0.0.1:1884')
     .action(async (lines, options) => (await import('./serve-serial.js')).runServeSerial(lines, options));
+
+  program
+    .command('update')
+    .description('publish a module, signed, to a device that takes updates, and say what became of it')
+    .argument('<MODULE>', 'the module (.wasm); its name, version and board are those of the manifest beside it')
+    .optionsGroup('Where to:')
+    .option('--mqtt <host:port>', 'the MQTT broker, or its URL', '127.0.0.1:1883')
+    .requiredOption('--topic <topic>', 'where the device wants its chunks')
+    .option('--status <topic>', 'where the device tells; default: --topic with the last level called status')
+    .optionsGroup('What it is:')
+    .requiredOption('--key <file>', 'PEM of the private Ed25519 key that signs it')
+    .option('--name <name>', 'the application that it is an update of; default: as the manifest or the file is called')
+    .option('--app-version <version>', "such as 1.2.3; default: the manifest's, or that of the nearest package.json")
+    .option('--board <name>', 'the board it is for; default: as the manifest says, or any')
+    .option('--downgrade', 'may go back to an older version; default: off')
+    .option('--again', 'may be tried where it was rolled back before; default: off')
+    .optionsGroup('How:')
+    .option('--chunk <octets>', 'of a message, 32 to 1400; default: 128')
+    .option('--wait <seconds>', 'for the device to confirm, 1 to 86400; default: 600')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      '\nExample:\n  openssl genpkey -algorithm ed25519 -out key.pem' +
+        '\n  thimble update lamp.wasm --app-version 1.1.0 --key key.pem --topic fleet/0000002a/update',
+    )
+    .action(async (file, options) => (await import('./update.js')).runUpdate(file, options));
 }

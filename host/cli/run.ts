@@ -6,9 +6,12 @@ import { type Board, readBoard } from '../firmware/boards.js';
 import { type StartedBoard, startBoard } from '../firmware/run/start.js';
 import { formatAddress } from '../net/udp.js';
 import type { UdpDevice } from '../net/udp-device.js';
+import type { DeviceUpdates } from '../update/device-updates.js';
+import { ANY_BOARD } from '../update/header.js';
 import { checkBroadcast, gatewayOf, portOf } from './addresses.js';
 import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
+import { readInput } from './files.js';
 import { SEED_MAX, wholeNumber } from './numbers.js';
 import { count, number, print, printJson } from './output.js';
 import { openOwnNetwork } from './own-network.js';
@@ -23,6 +26,7 @@ export interface RunCommandOptions {
   readonly broadcast?: string;
   readonly seed?: string;
   readonly state?: string;
+  readonly updateKey?: string;
   readonly for?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
@@ -60,6 +64,7 @@ async function run(app: string, options: RunCommandOptions, closers: Closers): P
     gateway,
     seed,
     stateFile: options.state,
+    updates: options.updateKey === undefined ? undefined : await takeUpdates(what.module, options.updateKey, board),
     broadcast: options.broadcast,
     tap: (direction, bytes) => {
       traffic[direction]++;
@@ -91,10 +96,24 @@ function checkOptions(board: Board | undefined, options: RunCommandOptions): voi
   if (options.broadcast !== undefined && !isV8) {
     throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast: ${board.name} hears its gateway alone`);
   }
+  if (options.updateKey !== undefined && !isV8) {
+    throw new UsageError('ERR_USAGE_STATE', `--update-key: ${board.name} has a key of its own`);
+  }
+  if (options.updateKey !== undefined && options.state !== undefined) {
+    const why = 'an update lives as long as the process, and its state would outlive it';
+    throw new UsageError('ERR_USAGE_STATE', `--state: not with --update-key: ${why}`);
+  }
   if (options.state !== undefined && board?.emulator !== undefined) {
     const why = 'keeps its state in its own memory, across resets and no longer';
     throw new UsageError('ERR_USAGE_STATE', `--state: ${board.name} ${why}`);
   }
+}
+
+/** The board of a device that runs on none is what a header that names any board means. */
+async function takeUpdates(module: string, keyFile: string, board: Board | undefined): Promise<DeviceUpdates> {
+  const { deviceUpdates } = await import('../firmware/device-updates.js');
+  const key = readInput('--update-key', keyFile);
+  return deviceUpdates(module, { key, keyFile: `--update-key ${keyFile}`, board: board?.name ?? ANY_BOARD });
 }
 
 async function openNetwork(port: number, closers: Closers): Promise<{ host: string; port: number }> {

@@ -15,7 +15,8 @@ export type ResetReason = 'trap' | 'watchdog';
 /** Why a device is to be reset; undefined where the error is none of its module's. */
 export function resetReasonOf(error: unknown): ResetReason | undefined {
   if (!(error instanceof DeviceError)) return undefined;
-  if (error.code === 'ERR_DEVICE_TRAP') return 'trap';
+  // What came as an update and is no module ends as one that cannot take a step.
+  if (['ERR_DEVICE_TRAP', 'ERR_MODULE_LOAD', 'ERR_MODULE_ABI'].includes(error.code)) return 'trap';
   return error.code === 'ERR_DEVICE_WATCHDOG' ? 'watchdog' : undefined;
 }
 

@@ -9,8 +9,9 @@ import { PacketType } from '../../assembly/protocol/index.js';
 import type { DeviceEvent } from '../device/abi.js';
 import type { Device, DeviceModule } from '../device/device.js';
 import type { DeviceError } from '../device/error.js';
-import { Restarts, resetReasonOf } from '../device/restart.js';
+import { RESTART_MS_MIN, Restarts, resetReasonOf } from '../device/restart.js';
 import type { Address, Millis } from '../ports.js';
+import type { DeviceUpdates } from '../update/device-updates.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { type Endpoint, fromPeer, toPeer } from './peer-address.js';
 import { isMulticast, parseAddress } from './udp.js';
@@ -42,6 +43,10 @@ export interface UdpDeviceOptions {
    * it follows from is kept. Default: nowhere.
    */
   readonly state?: StateStore;
+  /** Where it takes updates: what it runs is decided there, and `module` is not asked. */
+  readonly updates?: DeviceUpdates;
+  /** Told that the device starts anew for an update's sake: an accepted one is started, or one on trial given up. */
+  readonly onUpdate?: (what: 'accepted' | 'overdue') => void;
   /** Told how it has begun: from what was kept, or anew. */
   readonly onBegin?: (how: 'resumed' | 'started') => void;
   /** Told of what ended the device, such as a trap in its module; its socket is closed. Default: the error is thrown. */
@@ -158,10 +163,12 @@ function isForEveryone(datagram: Uint8Array): boolean {
 }
 
 export class UdpDevice {
-  readonly device: Device;
+  device: Device;
   /** Its resets, where it survives them. */
   readonly restarts = new Restarts();
   private timeout: NodeJS.Timeout | undefined;
+  /** The end of an update's trial. */
+  private trial: NodeJS.Timeout | undefined;
   private isClosed = false;
   /** From a reset to the start that follows. */
   private isDown = false;
@@ -174,12 +181,18 @@ export class UdpDevice {
     private readonly sockets: Sockets,
     private readonly options: UdpDeviceOptions,
   ) {
-    this.device = module.create({
-      send: (datagram, to) => this.send(datagram, to),
-      event: (event) => options.onEvent?.(event),
-    });
+    this.device = this.create(module);
     sockets.hear = (datagram, from) => this.receive(datagram, from);
     sockets.fail = (error) => options.onNetworkError?.(error);
+  }
+
+  private create(module: DeviceModule): Device {
+    const { updates, onEvent } = this.options;
+    return module.create({
+      send: (datagram, to) => this.send(datagram, to),
+      event: (event) => onEvent?.(event),
+      ...(updates && { update: (chunk) => updates.update(chunk), confirm: () => updates.confirm() }),
+    });
   }
 
   /** `startUdpDevice` does this. Throws ERR_DEVICE_TRAP or ERR_DEVICE_WATCHDOG where resets are not survived. */
@@ -187,11 +200,40 @@ export class UdpDevice {
     this.orReset(() => {
       this.isDown = false;
       this.restarts.noteStart(monotonicNow());
+      if (this.options.updates !== undefined) this.choose(this.options.updates);
       const hasResumed = this.resume();
       if (!hasResumed) this.device.start(monotonicNow(), this.options.seed);
       this.options.onBegin?.(hasResumed ? 'resumed' : 'started');
       this.poll();
     });
+  }
+
+  /** Brings the module of the slot that is to run. */
+  private choose(updates: DeviceUpdates): void {
+    const { module, isOther } = updates.boot(monotonicNow());
+    if (isOther) this.options.state?.forget();
+    this.device = this.create(module);
+    clearTimeout(this.trial);
+    if (updates.dueAt === Number.POSITIVE_INFINITY) return;
+    const endTrial = (): void => {
+      if (monotonicNow() >= updates.dueAt) this.startAnew('overdue');
+    };
+    this.trial = setTimeout(endTrial, Math.ceil(updates.dueAt - monotonicNow()));
+  }
+
+  private startAnew(why: 'accepted' | 'overdue'): void {
+    if (this.isClosed) return;
+    this.options.onUpdate?.(why);
+    this.goDown(RESTART_MS_MIN);
+  }
+
+  /** Off until it starts again; what it knew is forgotten. */
+  private goDown(delayMs: Millis): void {
+    this.isDown = true;
+    this.options.state?.forget();
+    this.outbox = [];
+    clearTimeout(this.timeout);
+    if (!this.isClosed) this.timeout = setTimeout(() => this.orEnd(() => this.powerOn()), delayMs);
   }
 
   /** False where nothing whole was kept. */
@@ -212,6 +254,7 @@ export class UdpDevice {
     if (this.isClosed) return Promise.resolve();
     this.isClosed = true;
     clearTimeout(this.timeout);
+    clearTimeout(this.trial);
     return this.sockets.close();
   }
 
@@ -244,6 +287,10 @@ export class UdpDevice {
     clearTimeout(this.timeout);
     const delayMs = this.device.poll(monotonicNow());
     this.keep();
+    if (this.options.updates?.isAccepted === true) {
+      this.startAnew('accepted');
+      return;
+    }
     if (this.isClosed || delayMs === Number.POSITIVE_INFINITY) return;
     this.timeout = setTimeout(() => this.orEnd(() => this.poll()), Math.min(delayMs, TIMEOUT_MS_MAX));
   }
@@ -274,12 +321,8 @@ export class UdpDevice {
       const reason = resetReasonOf(error);
       if (reason === undefined || this.options.onReset === undefined) throw error;
       const delayMs = this.restarts.noteReset(reason, monotonicNow());
-      this.isDown = true;
-      this.options.state?.forget();
-      this.outbox = [];
-      clearTimeout(this.timeout);
       this.options.onReset(error as Error, delayMs);
-      if (!this.isClosed) this.timeout = setTimeout(() => this.orEnd(() => this.powerOn()), delayMs);
+      this.goDown(delayMs);
     }
   }
 }

@@ -3,15 +3,14 @@ import { Counter, PacketType, ReturnCode } from '../../assembly/protocol/index.j
 import { Xoshiro128 } from '../core/random.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Device, DeviceModule } from '../device/device.js';
-import { DeviceError } from '../device/error.js';
 import { RESTART_MS_MIN, type ResetReason, Restarts, resetReasonOf } from '../device/restart.js';
 import type { PredefinedConfig } from '../gateway/config.js';
 import type { Address, Millis } from '../ports.js';
+import type { DeviceUpdates } from '../update/device-updates.js';
 import type { Packet, SnQos } from '../wire/index.js';
 import type { Direction } from './digest.js';
 import { Link, type LinkOptions } from './link.js';
 import type { Action, Scheduler } from './scheduler.js';
-import type { DeviceUpdates } from './sim-updates.js';
 import { Sniffer } from './sniffer.js';
 
 export interface SimDeviceOptions {
@@ -93,7 +92,7 @@ export class SimDevice {
     const { updates } = this.options;
     return module.create({
       send: (datagram, to) => this.send(datagram, to),
-      ...(updates && { update: (chunk) => updates.chunk(chunk), confirm: () => updates.confirm() }),
+      ...(updates && { update: (chunk) => updates.update(chunk), confirm: () => updates.confirm() }),
     });
   }
 
@@ -116,10 +115,11 @@ export class SimDevice {
   /** Brings the module of the slot that is to run. False where it is none, which is a reset as a trap is. */
   private choose(updates: DeviceUpdates, now: Millis): boolean {
     try {
-      this.device = this.create(updates.boot(now));
+      this.device = this.create(updates.boot(now).module);
     } catch (error) {
-      if (!(error instanceof DeviceError)) throw error;
-      this.reset(this.restarts.noteReset('trap', now), now);
+      const reason = resetReasonOf(error);
+      if (reason === undefined) throw error;
+      this.reset(this.restarts.noteReset(reason, now), now);
       return false;
     }
     const { dueAt } = updates;

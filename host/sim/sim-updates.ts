@@ -6,7 +6,8 @@ import { ABI_VERSION } from '../../assembly/protocol/index.js';
 import { DeviceModule } from '../device/device.js';
 import type { Millis, Upstream } from '../ports.js';
 import { cut } from '../update/chunks.js';
-import { formatVersion, HEADER_BYTES, parseVersion, SIGNED_BYTES } from '../update/header.js';
+import { DeviceUpdates } from '../update/device-updates.js';
+import { HEADER_BYTES, parseVersion, SIGNED_BYTES } from '../update/header.js';
 import { MemorySlots } from '../update/memory-slots.js';
 import { Publisher } from '../update/publisher.js';
 import { Receiver } from '../update/receiver.js';
@@ -38,48 +39,6 @@ export interface UpdateFigures {
   readonly refused: number;
   /** What publishers found out, by its kind; those that are at it are not counted. */
   readonly outcomes: Readonly<Partial<Record<UpdateOutcome['kind'], number>>>;
-}
-
-/** One device's memory for updates. */
-export class DeviceUpdates {
-  rolledBack = 0;
-  hasRefused = false;
-
-  constructor(
-    private readonly receiver: Receiver,
-    private readonly slots: MemorySlots,
-    private readonly load: (module: Uint8Array) => DeviceModule,
-  ) {}
-
-  /** The module to start. Throws ERR_MODULE_LOAD or ERR_MODULE_ABI where it is none. */
-  boot(now: Millis): DeviceModule {
-    const { slot, bytes, wasRolledBack } = this.receiver.boot(now);
-    if (wasRolledBack) this.rolledBack++;
-    return this.load(this.slots.read(slot, bytes));
-  }
-
-  chunk(octets: Uint8Array): number {
-    const result = this.receiver.chunk(octets);
-    if (result < 0) this.hasRefused = true;
-    return result;
-  }
-
-  confirm(): void {
-    this.receiver.confirm();
-  }
-
-  get isAccepted(): boolean {
-    return this.receiver.isAccepted;
-  }
-
-  /** When an update on trial is given up; Infinity where none is. */
-  get dueAt(): Millis {
-    return this.receiver.dueAt;
-  }
-
-  get version(): string {
-    return formatVersion(this.receiver.version);
-  }
 }
 
 export class SimUpdates {

@@ -38,11 +38,15 @@ export class Publisher {
 
   /** Connects, listens to the device, and begins. */
   start(now: Millis): void {
-    const { clientId, status } = this.options;
+    const { clientId } = this.options;
+    let isConnected = false; // perhaps before `open` has returned
     this.session = this.upstream.open(
       { clientId, clean: true },
       {
-        connected: () => {},
+        connected: (_isPresent, then) => {
+          isConnected = true;
+          if (this.session !== undefined) this.listen(then);
+        },
         message: (message, id, _dup, then) => this.hear(message, id, then),
         released: (id, then) => this.session?.complete(id, then),
         closed: (reason, then) => {
@@ -52,7 +56,12 @@ export class Publisher {
       },
       now,
     );
-    this.session.subscribe(status, 1, now, (granted, then) => {
+    if (isConnected) this.listen(now);
+  }
+
+  private listen(now: Millis): void {
+    const { status } = this.options;
+    this.session?.subscribe(status, 1, now, (granted, then) => {
       if (granted === undefined) {
         this.finish({ kind: 'disconnected', reason: `no subscription to ${status}` }, then);
         return;

@@ -9,6 +9,7 @@ import { printable, SerialForwarder } from '../../net/serial-forwarder.js';
 import { formatAddress } from '../../net/udp.js';
 import { type StateStore, startUdpDevice, type UdpDevice } from '../../net/udp-device.js';
 import { StateFile } from '../../store/state-file.js';
+import type { DeviceUpdates } from '../../update/device-updates.js';
 import type { Board } from '../boards.js';
 import { FirmwareError } from '../error.js';
 import { startEmulator } from './emulator.js';
@@ -32,6 +33,8 @@ export interface StartOptions {
   readonly broadcast?: string | undefined;
   /** Where the state outlives the process. Not for emulated boards, whose memory keeps it. */
   readonly stateFile?: string | undefined;
+  /** Where it takes updates, on V8. */
+  readonly updates?: DeviceUpdates | undefined;
   /** Sees every datagram, where this process carries them; `bytes` are valid only during the call. */
   readonly tap?: ((direction: 'up' | 'down', bytes: Uint8Array) => void) | undefined;
   /** What the board says to people. `level`: 0 (error) to 3 (debug). */
@@ -83,7 +86,7 @@ class RetainedMemory implements StateStore {
 }
 
 async function startOnV8(options: StartOptions): Promise<StartedBoard> {
-  const { module: file, stateFile, onLog, broadcast, tap, onNetworkError, onEnd } = options;
+  const { module: file, stateFile, updates, onLog, broadcast, tap, onNetworkError, onEnd } = options;
   const module = new DeviceModule(readFileSync(file), basename(file));
   const state = stateFile === undefined ? new RetainedMemory() : new StateFile(stateFile);
   const start = (): Promise<UdpDevice> =>
@@ -95,6 +98,11 @@ async function startOnV8(options: StartOptions): Promise<StartedBoard> {
       ...(tap && { tap }),
       onBegin: (how) => onLog(LOG_INFO, how === 'resumed' ? 'resumed' : 'started: power'),
       ...(onNetworkError && { onNetworkError }),
+      ...(updates && { updates }),
+      onUpdate: (what) =>
+        what === 'accepted'
+          ? onLog(LOG_INFO, 'an update is complete and starts')
+          : onLog(LOG_ERROR, 'the update did not confirm that it works in time; what was there before starts again'),
       onReset: (error, delayMs) =>
         onLog(LOG_ERROR, `${error.message} [${(error as DeviceError).code}]; starts again in ${delayMs} ms`),
       ...(onEnd && { onEnd }),
