@@ -122,6 +122,20 @@ describe('thimble doctor', () => {
     expect(tools.find(({ name }) => name === 'mosquitto-clients')).toMatchObject({ ready: false });
   });
 
+  it('takes a builder that is too old for missing, and says which version is needed', async () => {
+    const hosted = boards.filter((board) => board.host !== undefined);
+    expect(hosted.length).toBeGreaterThan(0);
+    for (const { name, host } of hosted) {
+      const builder = host!.build[0]!;
+      addProgram(onlyPrograms(programs), builder, `echo "${builder} 0.9.1 (abc 2020-01-01)"`);
+      const { tools, boards: readiness } = await doctor();
+      const { get, ...tool } = tools.find((t) => t.name === builder)!;
+      expect(tool).toMatchObject({ ready: false, version: '0.9.1', versionMin: expect.stringMatching(/^\d+\.\d+/) });
+      expect(get).toContain(tool.versionMin);
+      expect(readiness.find((r) => r.name === name)).toMatchObject({ build: false, missing: [builder] });
+    }
+  });
+
   it('never says that a board can be written that has no tool for it, nor run without an emulator', async () => {
     onlyPrograms(programs);
     const { boards: readiness } = await doctor();
