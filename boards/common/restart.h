@@ -2,13 +2,17 @@
 #ifndef THIMBLE_RESTART_H
 #define THIMBLE_RESTART_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/// Runs `loop` (loop.h), and again each time port_reset is called; `wait_ms` lie between, so that a module that fails at once
-/// each time leaves the processor to others. Afterwards port_boot_reason says why.
+/// Runs `loop` (loop.h), and again each time port_reset or restart_now is called. After a failure `wait_ms` lie between, so
+/// that a module that fails at once each time leaves the processor to others. port_boot_reason then says why.
 _Noreturn void restart_run(void (*loop)(void), uint32_t wait_ms);
+/// Back to the beginning where nothing has failed: another module is to be started.
+_Noreturn void restart_now(void);
 
-/// What the port supplies: the module has failed. Nothing of it is to be kept for later, and `ms` are to pass.
-void restart_pause(uint32_t ms);
+/// What the port supplies, called before `loop` begins again: after a failure nothing of the module's state is to be kept,
+/// and `wait_ms` are to pass.
+void restart_prepare(bool has_failed, uint32_t wait_ms);
 
 #endif

@@ -4,7 +4,8 @@ use std::process::Command;
 use std::{env, fs};
 
 const COMMON: &str = "../common";
-const SOURCES: [&str; 4] = ["module-wamr.c", "restart.c", "boot-log.c", "slip.c"];
+const SOURCES: [&str; 5] = ["module-wamr.c", "restart.c", "boot-log.c", "slip.c", "update.c"];
+const OWN: &str = "c";
 /// A board has the one or the other, this program both: what both define gets a name of its own (src/shared.rs).
 const LOOPS: [&str; 2] = ["loop", "lockstep"];
 
@@ -14,7 +15,7 @@ fn main() {
     for source in SOURCES {
         build.file(format!("{COMMON}/{source}"));
     }
-    build.compile("thimble");
+    build.file(format!("{OWN}/link.c")).define("MODULE_WAMR_UPDATES", None).compile("thimble");
     for name in LOOPS {
         let mut build = compiler(&headers);
         build.define("LOCKSTEP_INSTRUCTIONS", "module_wamr_instructions").flag("-include").flag("module-wamr.h");
@@ -23,8 +24,10 @@ fn main() {
         }
         build.file(format!("{COMMON}/{name}.c")).compile(&format!("thimble-{name}"));
     }
-    for file in fs::read_dir(COMMON).expect("boards/common") {
-        println!("cargo:rerun-if-changed={}", file.expect("an entry").path().display());
+    for folder in [COMMON, OWN] {
+        for file in fs::read_dir(folder).expect("a folder of this board's C") {
+            println!("cargo:rerun-if-changed={}", file.expect("an entry").path().display());
+        }
     }
 }
 
@@ -44,9 +47,12 @@ fn compiler(headers: &Path) -> cc::Build {
 fn wamr_headers() -> PathBuf {
     let cargo = env::var("CARGO").expect("cargo runs build scripts");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        // Only crates of this platform: others need not have been downloaded.
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform"])
+        .arg(env::var("TARGET").expect("cargo names the target"))
         .output()
         .expect("cargo metadata");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
     let manifest = text
         .split("\"manifest_path\":\"")

@@ -1,6 +1,8 @@
 //! The command line.
 use std::path::PathBuf;
 
+use crate::slots::Shipped;
+
 pub const USAGE: &str = "\
 thimble-wamr MODULE.wasm --gateway HOST:PORT [options]
 
@@ -12,6 +14,10 @@ power cut.
   --state FILE           keeps the device's state, and goes on from it (default: none is kept)
   --stack BYTES          WAMR's operand stack, from the build's report (default: 3072)
   --budget INSTRUCTIONS  of WAMR that one call may take (default: 10000000)
+  --slots FOLDER         takes updates of the application, which are kept there (default: none are taken)
+  --key FILE             whose updates: a public key of Ed25519 in PEM; with --slots
+  --name NAME            the application, as updates name it (default: the module's file name)
+  --app-version X.Y.Z    of MODULE.wasm; only what is newer is taken (default: 0.0.0)
   --memory               says how much memory the module takes, as JSON, and ends
   --lockstep             is driven on stdin and stdout, see boards/common/lockstep.c
   --json                 says on stdout what it runs, as JSON
@@ -37,6 +43,7 @@ pub struct Options {
     pub stack_bytes: usize,
     pub budget: i32,
     pub json: bool,
+    pub updates: Option<(PathBuf, Shipped)>,
 }
 
 /// What was asked for, or what is wrong with it.
@@ -52,7 +59,9 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
         stack_bytes: 0,
         budget: BUDGET_DEFAULT,
         json: false,
+        updates: None,
     };
+    let (mut slots, mut key, mut name, mut version) = (None, None, None, [0; 3]);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument}: a value is missing"));
         match argument.as_str() {
@@ -61,6 +70,10 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
             "--state" => options.state = Some(PathBuf::from(value()?)),
             "--stack" => options.stack_bytes = number(&argument, &value()?)?,
             "--budget" => options.budget = number(&argument, &value()?)?,
+            "--slots" => slots = Some(PathBuf::from(value()?)),
+            "--key" => key = Some(PathBuf::from(value()?)),
+            "--name" => name = Some(value()?),
+            "--app-version" => version = triple(&value()?)?,
             "--json" => options.json = true,
             "--lockstep" => work = Some(Work::Lockstep),
             "--memory" => work = Some(Work::Memory),
@@ -74,7 +87,22 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
         Some(work) => work,
         None => Work::Run { gateway: gateway.ok_or("--gateway HOST:PORT is missing")? },
     };
+    if let Some(folder) = slots {
+        let stem = options.module.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let shipped = Shipped {
+            module: options.module.clone(),
+            name: name.or(stem).unwrap_or_default(),
+            version,
+            key: key.ok_or("--slots: --key FILE is missing")?,
+        };
+        options.updates = Some((folder, shipped));
+    }
     Ok(options)
+}
+
+fn triple(text: &str) -> Result<[u16; 3], String> {
+    let parts: Option<Vec<u16>> = text.split('.').map(|part| part.parse().ok()).collect();
+    parts.and_then(|parts| parts.try_into().ok()).ok_or(format!("--app-version {text}: three numbers, such as 1.2.3"))
 }
 
 fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {

@@ -1,18 +1,23 @@
 //! The port (boards/common/port.h, link.h): what the shared code calls, on this machine.
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::slice;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::shared;
+use crate::slots::{SLOT_BYTES_MAX, Slots};
 use crate::state::State;
 use crate::stdio::Stdio;
 use crate::udp::Udp;
+use crate::wamr::{self, Wamr};
 
 /// Of an address in link.h.
 const ADDRESS_BYTES_MAX: usize = 32;
+/// Of update.h.
+const UPDATE_TABLE_BYTES: usize = 144;
 const LOG_FRAME: u8 = 0;
+const LOG_INFO: i32 = 2;
 
 pub enum Link {
     Udp(Udp),
@@ -25,16 +30,27 @@ pub struct Port {
     pub seed: u32,
     /// Datagrams that leave once the state they follow from is kept.
     pub outbox: Vec<(Vec<u8>, Vec<u8>)>,
+    pub wamr: Wamr,
 }
 
 thread_local! {
     static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
+    /// Apart from the rest: update.c asks for it while others are being asked.
+    static SLOTS: Cell<Option<&'static Slots>> = const { Cell::new(None) };
     static BEGINNING: Instant = Instant::now();
 }
 
-pub fn install(port: Port) {
+/// Copies what was kept into the module's state region; whether it is whole, module_resume says.
+pub fn restore_state() -> io::Result<()> {
+    // SAFETY: no call into the module is under way.
+    let image = unsafe { wamr::image() };
+    with(|port| port.state.as_mut().map_or(Ok(()), |state| state.restore(image)))
+}
+
+pub fn install(port: Port, slots: Option<Slots>) {
     BEGINNING.with(|_| ());
     PORT.set(Some(port));
+    SLOTS.set(slots.map(|slots| &*Box::leak(Box::new(slots))));
 }
 
 fn with<T>(act: impl FnOnce(&mut Port) -> T) -> T {
@@ -88,29 +104,78 @@ extern "C" fn port_uart_put(octet: u8) {
     });
 }
 
+/// Another module may have its turn: one that is on trial, or the one before it.
 #[unsafe(no_mangle)]
-extern "C" fn restart_pause(ms: u32) {
+extern "C" fn restart_prepare(has_failed: bool, wait_ms: u32) {
     with(|port| {
         port.outbox.clear();
-        if let Some(state) = &mut port.state {
+        if has_failed && let Some(state) = &mut port.state {
             state.forget();
         }
     });
-    sleep(Duration::from_millis(ms.into()));
+    sleep(Duration::from_millis(wait_ms.into()));
+    let Some(slots) = SLOTS.get() else { return };
+    if let Err(reason) = open_slot(slots) {
+        eprintln!("thimble-wamr: {reason}");
+        std::process::exit(1);
+    }
+}
+
+/// Opens the module whose turn it is.
+pub fn open_module(shipped: Vec<u8>) -> Result<(), String> {
+    match SLOTS.get() {
+        Some(slots) => open_slot(slots),
+        None => with(|port| port.wamr.open(shipped)),
+    }
+}
+
+fn open_slot(slots: &Slots) -> Result<(), String> {
+    loop {
+        let (module, start) = slots.choose(port_now_ms()).map_err(|error| format!("--slots: {error}"))?;
+        let slot = start.slot;
+        if start.was_rolled_back {
+            say("update: rolled back");
+        }
+        if start.is_on_trial {
+            say(&format!("update: slot {slot} on trial"));
+        }
+        if start.is_on_trial || start.was_rolled_back {
+            with(|port| port.state.iter_mut().for_each(State::forget)); // it is another module's
+        }
+        match with(|port| port.wamr.open(module)) {
+            Ok(()) => return Ok(()),
+            Err(reason) if start.is_on_trial => say(&format!("update: slot {slot}: {reason}")),
+            Err(reason) => return Err(format!("--slots: slot {slot}: {reason}")),
+        }
+    }
+}
+
+fn say(line: &str) {
+    // SAFETY: the line is good during the call.
+    unsafe { link_log(LOG_INFO, line.as_ptr(), line.len()) };
+}
+
+fn has_slots() -> bool {
+    SLOTS.get().is_some()
+}
+
+/// An update waits to be started, or the one on trial has had its time.
+#[unsafe(no_mangle)]
+extern "C" fn port_is_to_restart() -> bool {
+    // SAFETY: only looks.
+    has_slots() && unsafe { shared::update_is_accepted() || shared::update_is_overdue(port_now_ms()) }
 }
 
 /// Keeps the state, then lets out what follows from it. A state that cannot be kept ends the device: going on without
 /// would break the promise under which messages are acknowledged.
 fn settle() {
     if with(|port| port.state.is_some()) {
-        let mut bytes = 0;
-        // SAFETY: no call into the module is under way; the image is its own memory, which does not move.
+        // SAFETY: no call into the module is under way.
         let image = unsafe {
             if shared::module_seal() != 0 {
                 return; // it has trapped, and the next call says so
             }
-            let at = shared::module_image(&mut bytes);
-            octets(at, bytes)
+            wamr::image()
         };
         if let Err(error) = with(|port| port.state.as_mut().map_or(Ok(()), |state| state.keep(image))) {
             eprintln!("thimble-wamr: the state cannot be kept: {error}");
@@ -127,13 +192,18 @@ fn settle() {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn link_receive(buffer: *mut u8, max: usize, from: *mut u8, from_bytes: *mut usize, ms: u32) -> usize {
+unsafe extern "C" fn port_receive(buffer: *mut u8, max: usize, from: *mut u8, from_bytes: *mut usize, ms: u32) -> usize {
     settle();
     // SAFETY: link.h says how large both are; nobody else writes to them meanwhile.
     let (buffer, from, from_bytes) = unsafe {
         (slice::from_raw_parts_mut(buffer, max), slice::from_raw_parts_mut(from, ADDRESS_BYTES_MAX), &mut *from_bytes)
     };
     *from_bytes = 0;
+    if port_is_to_restart() {
+        return 0;
+    }
+    // SAFETY: only looks.
+    let ms = if has_slots() { ms.min(unsafe { shared::update_remaining_ms(port_now_ms()) }) } else { ms };
     with(|port| match &mut port.link {
         Link::Stdio(stdio) => stdio.receive(buffer),
         Link::Udp(udp) => match udp.receive(buffer, Duration::from_millis(ms.into())) {
@@ -230,4 +300,62 @@ unsafe extern "C" fn board_event(kind: i32, event: *const u8, bytes: usize) {
 unsafe extern "C" fn board_log(level: i32, text: *const u8, bytes: usize) {
     // SAFETY: passed on as it came.
     unsafe { link_log(level, text, bytes) };
+}
+
+/// Of update.h where nothing can be kept.
+const UPDATE_STORAGE: i32 = -54;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn board_update(chunk: *const u8, bytes: usize) -> i32 {
+    // SAFETY: passed on as it came.
+    if has_slots() { unsafe { shared::update_chunk(chunk, bytes) } } else { UPDATE_STORAGE }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn board_confirm() {
+    if has_slots() {
+        // SAFETY: update_boot was called before the module was opened.
+        unsafe { shared::update_confirm() };
+    }
+}
+
+/// What update.c asks of the slots: false where there are none, or the disk does not do it.
+fn in_slots(act: impl FnOnce(&Slots) -> io::Result<()>) -> bool {
+    SLOTS.get().is_some_and(|slots| act(slots).is_ok())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn update_port_slot_bytes() -> u32 {
+    SLOT_BYTES_MAX
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn update_port_erase(slot: u8) -> bool {
+    in_slots(|slots| slots.erase(slot))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn update_port_write(slot: u8, at: u32, part: *const u8, bytes: usize) -> bool {
+    // SAFETY: as update.h has it; so below.
+    in_slots(|slots| slots.write(slot, at, unsafe { octets(part, bytes) }))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn update_port_digest(slot: u8, bytes: u32, digest: *mut [u8; 32]) -> bool {
+    in_slots(|slots| slots.digest(slot, bytes).map(|octets| unsafe { *digest = octets }))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn update_port_verify(signed: *const u8, bytes: usize, signature: *const [u8; 64]) -> bool {
+    SLOTS.get().is_some_and(|slots| unsafe { slots.verify(octets(signed, bytes), &*signature) })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn update_port_read_table(copy: u8, table: *mut [u8; UPDATE_TABLE_BYTES]) -> bool {
+    in_slots(|slots| slots.read_table(copy, unsafe { &mut *table }))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn update_port_write_table(copy: u8, table: *const [u8; UPDATE_TABLE_BYTES]) -> bool {
+    in_slots(|slots| slots.write_table(copy, unsafe { &*table }))
 }

@@ -25,6 +25,23 @@ pub struct WamrMemory {
 }
 
 #[repr(C)]
+pub struct UpdateOptions {
+    pub name: *const c_char,
+    pub version: [u16; 3],
+    pub abi: u16,
+    pub board: *const c_char,
+    pub trial_ms: u32,
+}
+
+#[repr(C)]
+pub struct UpdateStart {
+    pub slot: u8,
+    pub bytes: u32,
+    pub is_on_trial: bool,
+    pub was_rolled_back: bool,
+}
+
+#[repr(C)]
 #[derive(Default)]
 pub struct SlipDecoder {
     pub bytes: usize,
@@ -35,6 +52,7 @@ pub struct SlipDecoder {
 unsafe extern "C" {
     // module-wamr.h
     pub fn module_wamr_open(options: *const WamrOptions, error: *mut c_char, error_bytes: usize) -> bool;
+    pub fn module_wamr_close();
     pub fn module_wamr_memory(memory: *mut WamrMemory);
     pub fn module_wamr_record(copy: *mut c_void, bytes: usize);
     // module.h
@@ -44,6 +62,13 @@ unsafe extern "C" {
     pub fn loop_run() -> !;
     pub fn lockstep_run() -> !;
     pub fn restart_run(body: unsafe extern "C" fn() -> !, wait_ms: u32) -> !;
+    // update.h
+    pub fn update_boot(options: *const UpdateOptions, now: u32) -> UpdateStart;
+    pub fn update_chunk(chunk: *const u8, bytes: usize) -> i32;
+    pub fn update_confirm();
+    pub fn update_is_accepted() -> bool;
+    pub fn update_is_overdue(now: u32) -> bool;
+    pub fn update_remaining_ms(now: u32) -> u32;
     // slip.h
     pub fn slip_decode(decoder: *mut SlipDecoder, frame: *mut u8, max: usize, octet: u8) -> usize;
     pub fn slip_end();
