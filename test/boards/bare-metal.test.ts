@@ -1,4 +1,5 @@
 // Firmware of each board with native code, in its emulator: the test is the gateway at the other end of its serial line.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PacketType, ReturnCode } from '../../assembly/protocol/index.js';
 import type { Board } from '../../host/firmware/boards.js';
@@ -21,6 +22,8 @@ const NOWHERE = 0x7000_0000;
 const NOISE_BYTES = 3_000;
 /** Times that a reset may come before the board has sealed its state. */
 const TRIES_MAX = 20;
+/** So much later each time. Nothing on the line says that a board has sealed its state. */
+const PATIENCE_MS = 2;
 
 let talk: Conversation | undefined;
 
@@ -52,6 +55,7 @@ async function speak(line: Conversation): Promise<number> {
 async function resetWithin(line: Conversation, reach: () => Promise<number>): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const msgId = await reach();
+    await sleep(tries * PATIENCE_MS);
     await line.board.reset();
     if ((await line.log()) === 'resumed') return msgId;
   }

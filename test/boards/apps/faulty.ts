@@ -1,6 +1,6 @@
 // What no application should do. Its serial number says what it does as soon as it has connected: 0 never returns, 1 stops in
 // the middle, anything else is an address of the board's that it writes to.
-import { client, EventKind } from 'thimble';
+import { client, EventKind, text } from 'thimble';
 
 const KEEP_ALIVE_S: i32 = 60;
 const LOOPS: i32 = 0;
@@ -18,6 +18,7 @@ function my(): State {
 
 export function setup(seed: i32): void {
   my().seed = seed;
+  text.clear().add('faulty');
   client.identify();
   client.connect(KEEP_ALIVE_S, true);
 }
