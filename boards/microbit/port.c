@@ -57,14 +57,19 @@
 #define TICK_MS 10
 #define CYCLES_PER_MS 16000
 #define TICK_CYCLES (TICK_MS * CYCLES_PER_MS)
+/// By so much an emulator that rounds may be early.
+#define EARLY_CYCLES 16
 
 static volatile uint32_t tick_ms; // the time at the last tick
 
 static void timer_interrupt(void) {
   TIMER_COMPARE(TICK_CHANNEL) = 0;
-  TIMER_CC(TICK_CHANNEL) += TICK_CYCLES;
-  tick_ms += TICK_MS;
-  watchdog_tick(TICK_MS);
+  // All ticks that are due: were the next one left in the past, it would come when the counter has wrapped, in minutes.
+  while ((int32_t)(port_cycles() + EARLY_CYCLES - TIMER_CC(TICK_CHANNEL)) >= 0) {
+    TIMER_CC(TICK_CHANNEL) += TICK_CYCLES;
+    tick_ms += TICK_MS;
+    watchdog_tick(TICK_MS);
+  }
 }
 
 static void uart_interrupt(void) {
