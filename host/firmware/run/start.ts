@@ -161,9 +161,11 @@ async function startEmulated(board: Board, options: StartOptions): Promise<Start
       },
     });
     const emulated = running;
+    let closed: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       await emulated.powerOff();
-      await forwarder.close();
+      closed ??= forwarder.close();
+      await closed;
     };
     return { reset: () => emulated.reset(), close };
   } catch (error) {
