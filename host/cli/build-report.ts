@@ -1,5 +1,5 @@
 // What a build tells people: a table of all that was built, and of one application what it is made of and what has changed.
-import { isAbsolute, relative, resolve } from 'node:path';
+import { basename, isAbsolute, relative, resolve } from 'node:path';
 import type { Part, Usage } from '../firmware/budget.js';
 import type { BuildReport, Change, Changes } from '../firmware/report.js';
 import { colours, number, table } from './output.js';
@@ -115,7 +115,7 @@ function difference({ before, after }: Change): string {
 /** The module is in the table. */
 function describeFiles({ files, out }: BuildReport): string[] {
   const others = Object.values(files).filter((file): file is string => file !== undefined && file !== out);
-  return ['', `   with it: ${others.map(displayPath).join(', ')}`];
+  return ['', `   beside it: ${others.map((file) => basename(file)).join(', ')}`];
 }
 
 /** As short as the current folder allows; what is outside of it in full, not as a ladder of `..`. */

@@ -26,9 +26,20 @@ export interface BuildCommandOptions {
 /** `app`: a file, the name of an example or module, or nothing for all of the library's. */
 export async function runBuild(app: string | undefined, options: BuildCommandOptions): Promise<void> {
   const reports: BuildReport[] = [];
-  for (const target of readTargets(app, options)) reports.push(await build(target).catch(blameLimit));
+  for (const target of readTargets(app, options)) {
+    const report = await build(target).catch((error: unknown) =>
+      app === undefined ? leaveOut(target, error) : blameLimit(error),
+    );
+    if (report !== undefined) reports.push(report);
+  }
   if (options.json === true) printJson({ modules: reports.map(withLargest) });
   else print(describeBuilds(reports));
+}
+
+/** Of everything, what the board could not take anyway is not built. */
+function leaveOut(target: BuildTarget, error: unknown): undefined {
+  if (!(error instanceof FirmwareError && error.code === 'ERR_UPDATES')) blameLimit(error);
+  process.stderr.write(`${target.name} is left out: it takes updates, and ${target.board!.name} does not\n`);
 }
 
 /** What a command line asks to be built. Throws a UsageError, or a FirmwareError that is the caller's. */

@@ -25,6 +25,8 @@ const ALWAYS: Readonly<Record<string, FunctionType>> = { send: takes(2), event: 
 const IN_DEBUG_BUILDS: Readonly<Record<string, FunctionType>> = { log: takes(3, 0) };
 const WITH_UPDATES: Readonly<Record<string, FunctionType>> = { update: takes(2), confirm: takes(0, 0) };
 
+const NO_SECOND_SLOT = 'the board has no second slot, so no application on it can be updated';
+
 /** What the contract's functions take, where it is anything; all return an i32. */
 const CONTRACT_PARAMS: Readonly<Record<string, number>> = { start: 2, receive: 2, poll: 1, resume: 1 };
 
@@ -46,12 +48,13 @@ export function findBrokenRules(bytes: Uint8Array, options: CheckOptions = {}): 
   }
 }
 
-/** Throws ERR_MODULE_RULES with every broken rule. */
+/** Throws ERR_MODULE_RULES with every broken rule, or ERR_UPDATES where only the board is in the way. */
 export function checkModule(bytes: Uint8Array, options: CheckOptions = {}): void {
   const broken = findBrokenRules(bytes, options);
   if (broken.length === 0) return;
+  const code = broken.every((rule) => rule.endsWith(NO_SECOND_SLOT)) ? 'ERR_UPDATES' : 'ERR_MODULE_RULES';
   const rules = broken.length === 1 ? 'a rule' : `${broken.length} rules`;
-  throw new FirmwareError('ERR_MODULE_RULES', `the module breaks ${rules}:\n  ${broken.join('\n  ')}`);
+  throw new FirmwareError(code, `the module breaks ${rules}:\n  ${broken.join('\n  ')}`);
 }
 
 function findMemoryFaults(module: WasmModule, graph: CallGraph): string[] {
@@ -94,7 +97,7 @@ function findImportFault({ module, name, kind, type }: WasmImport, options: Chec
   };
   const known = module === 'board' && kind === 'function' ? allowed[name] : undefined;
   if (known === undefined && module === 'board' && name in WITH_UPDATES && options.updates === false) {
-    return [`import board.${name}: the board has no second slot, so no application on it can be updated`];
+    return [`import board.${name}: ${NO_SECOND_SLOT}`];
   }
   if (known === undefined) {
     const all = Object.keys(allowed).map((f) => `board.${f}`);

@@ -38,7 +38,9 @@ export type FirmwareErrorCode =
   /** A board does not run on this machine, or what it runs is missing. */
   | 'ERR_BOARD_RUN'
   /** The program that is a board's engine is not there, or ended by itself. */
-  | 'ERR_HOST_PROGRAM';
+  | 'ERR_HOST_PROGRAM'
+  /** The application takes updates, and the board does not. */
+  | 'ERR_UPDATES';
 
 export class FirmwareError extends Error {
   override readonly name = 'FirmwareError';

@@ -94,6 +94,26 @@ describe('thimble build', () => {
     expect(readdirSync(dirname(out))).toEqual([]);
   });
 
+  it('lets an application that takes updates be built only for a board that does', async () => {
+    await within(temporaryFolder(), async () => {
+      expect((await build('updatable', '--board', 'native-sim')).board).toBe('native-sim');
+      const { exit, stderr } = await thimbleWithin(['build', 'updatable', '--board', 'zephyr']);
+      expect(exit).toBe(Exit.Failed);
+      expect(stderr).toMatch(/import board\.update: the board has no second slot.*\[ERR_UPDATES\]/s);
+    });
+  });
+
+  it('builds all that a board can take where nothing is named', async () => {
+    await within(temporaryFolder(), async () => {
+      const { exit, stdout, stderr } = await thimbleWithin(['build', '--board', 'zephyr']);
+      expect(exit).toBe(Exit.Done);
+      expect(stderr).toMatch(/^updatable is left out: it takes updates, and zephyr does not$/m);
+      expect(stdout).toMatch(/^ +light .* build\/zephyr\/light\.wasm *$/m);
+      expect(stdout).not.toContain('codec-mqttsn');
+      expect(stdout).not.toContain('largest functions');
+    });
+  });
+
   it('gives the module a version, and signs its manifest', async () => {
     const out = join(temporaryFolder(), 'beacon.wasm');
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -158,7 +178,7 @@ describe('thimble build', () => {
     const first = await thimbleWithin(['build', 'beacon', '--out', out]);
     expect(first.stdout).toMatch(/largest functions +wasm B *\n +\S+\/\S+ +[\d,]+/);
     expect(first.stdout).toMatch(/deepest call: \d+ functions; operand stack under WAMR [\d,]+ B/);
-    expect(first.stdout).toContain(`with it: ${out.replace('.wasm', '.json')}, `);
+    expect(first.stdout).toContain('beside it: beacon.json, beacon.h, beacon.report.json\n');
     expect(first.stdout).not.toContain('changed');
     const same = await thimbleWithin(['build', 'beacon', '--out', out]);
     expect(same.stdout).toContain('nothing has changed since the last build');
