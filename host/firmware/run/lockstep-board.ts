@@ -24,12 +24,25 @@ const LOG_HEADER_BYTES = 2;
 /** `elf`: lockstep firmware. Rejects with ERR_EMULATOR. */
 export async function lockstepOnEmulator(board: Board, elf: string, onLog?: OnLog): Promise<LockstepBoard> {
   const device = new LockstepDevice((frame) => running.send(frame));
+  let booted = (_error?: Error): void => {};
+  const boot = new Promise<void>((resolve, reject) => {
+    booted = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  boot.catch(() => {}); // where nobody waits for it
   const running = await startEmulator(board, elf, {
     seed: 0, // each `start` says its own
     onFrame: (frame) => device.take(frame),
-    ...(onLog && { onLog }),
-    onEnd: (error) => device.stop(error ?? new FirmwareError('ERR_LOCKSTEP', `${board.name} is off`)),
+    onLog: (level, text) => {
+      booted();
+      onLog?.(level, text);
+    },
+    onEnd: (error) => {
+      const reason = error ?? new FirmwareError('ERR_LOCKSTEP', `${board.name} is off`);
+      device.stop(reason);
+      booted(reason);
+    },
   });
+  await boot; // it says why it has started once its UART listens: what is sent before may be lost
   return { device, close: () => running.close() };
 }
 
