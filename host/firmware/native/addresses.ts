@@ -12,7 +12,7 @@ interface Place {
 }
 
 /** What C calls each region. */
-const MACRO: Readonly<Record<Region, string>> = { low: 'LOW', state: 'STATE', high: 'HIGH' };
+export const MACROS: Readonly<Record<Region, string>> = { low: 'LOW', state: 'STATE', high: 'HIGH' };
 
 /** An access at a known place of the state region. */
 interface Access {
@@ -95,7 +95,7 @@ export class AddressWriter {
 
   private at({ region, at }: Place): string {
     this.used.add(region);
-    return `${MACRO[region]}(${at})`;
+    return `${MACROS[region]}(${at})`;
   }
 }
 

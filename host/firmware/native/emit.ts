@@ -1,6 +1,6 @@
 // Native code: a linked module as one file of C. docs/DESIGN.md, "Native code", says why it is not wasm2c's.
 import { FirmwareError } from '../error.js';
-import { AddressWriter } from './addresses.js';
+import { AddressWriter, MACROS } from './addresses.js';
 import { C_TYPE, declaration, emitFunction, type Surroundings } from './emit-function.js';
 import { type Program, type Region, readProgram, type Signature } from './ir.js';
 import { HEADER, preludeFor, TRAPS } from './prelude.js';
@@ -37,7 +37,7 @@ export function emitC(module: Uint8Array, shifted: Uint8Array, options: EmitOpti
   const functions = program.functions.map((fn) => {
     const text = emitFunction(fn, heads.get(fn.name)!, around);
     // What only says where something is says so at any time.
-    return fn.body.kind === 'const' ? text.replace('STATE(', 'STATE_ITSELF(') : text;
+    return fn.body.kind === 'const' ? itself(text) : text;
   });
   const imports = program.imports.map((f) => `${declarationOf(`import_${f.base}`, f)};`);
   const code = functions.join('\n');
@@ -120,6 +120,9 @@ function aliases(program: Program, names: ReadonlyMap<string, string>): string {
 /** The module's two regions, and macros for addresses in them. */
 function emitMemory(layout: Layout, addresses: AddressWriter): string {
   const stateEnd = layout.stateAt + layout.stateBytes;
+  if (layout.stateAt % ALIGNMENT !== 0) {
+    throw new FirmwareError('ERR_NATIVE', `the state region has to begin at a multiple of ${ALIGNMENT}`);
+  }
   for (const region of layout.pointers.values()) addresses.used.add(region);
   const lines = [
     '/// The state region. What it holds outlives a reset.',
@@ -130,18 +133,20 @@ function emitMemory(layout: Layout, addresses: AddressWriter): string {
     ['low', 0, layout.stateAt],
     ['high', stateEnd, layout.end],
   ];
+  const definitions: string[] = [];
   for (const [region, from, to] of constants) {
     if (!addresses.used.has(region)) continue;
-    const begin = Math.max(from, MEMORY_BASE);
+    const begin = Math.max(from & -ALIGNMENT, MEMORY_BASE);
+    const words = wordsOf(layout, addresses, begin, to);
+    const head = `static const uint32_t ${region}[${words.length}] __attribute__((aligned(${ALIGNMENT})))`;
     lines.push(
       `/// Constants ${region === 'low' ? 'before' : 'behind'} the state region.`,
-      `static const uint32_t ${region}[] __attribute__((aligned(${ALIGNMENT}))) = {`,
-      ...wordsOf(layout, addresses, begin, to),
-      '};',
-      `#define ${region.toUpperCase()}(at) ((uint32_t)(uintptr_t)${region} + (at) - ${begin - from})`,
+      `${head};`,
+      `#define ${MACROS[region]}(at) ((uint32_t)(uintptr_t)${region} + (at) - ${begin - from})`,
     );
+    definitions.push(`${head} = {`, ...inLines(words), '};');
   }
-  return lines.join('\n');
+  return [...lines, ...definitions].join('\n');
 }
 
 function wordsOf(layout: Layout, addresses: AddressWriter, from: number, to: number): string[] {
@@ -155,9 +160,18 @@ function wordsOf(layout: Layout, addresses: AddressWriter, from: number, to: num
     words.push(
       region === undefined
         ? `0x${value.toString(16)}`
-        : addresses.constant(value, { region, negative: false }).code.replace('STATE(', 'STATE_ITSELF('),
+        : itself(addresses.constant(value, { region, negative: false }).code),
     );
   }
+  return words;
+}
+
+/** An address where the base register is of no use. */
+function itself(code: string): string {
+  return code.replace('STATE(', 'STATE_ITSELF(');
+}
+
+function inLines(words: readonly string[]): string[] {
   const lines: string[] = [];
   for (let i = 0; i < words.length; i += WORDS_A_LINE) lines.push(`  ${words.slice(i, i + WORDS_A_LINE).join(', ')},`);
   return lines;

@@ -113,9 +113,12 @@ function integerBinary(name: string, bits: '32' | '64', left: Value, right: Valu
   return divide(name, bits, left, right);
 }
 
+const INT32_MIN = -(2 ** 31);
+
 function signed(cast: string, value: Value): string {
   // A small number is the same with or without sign, and reads better without a cast.
-  if (typeof value.number === 'number') return String(value.number | 0);
+  // The least one has no literal in C.
+  if (typeof value.number === 'number' && value.number !== INT32_MIN) return String(value.number);
   return `${cast}${closed(value)}`;
 }
 
