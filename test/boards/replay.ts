@@ -17,8 +17,10 @@ export interface ImagePair {
 export async function replay({ calls }: Recording, device: LockstepDevice): Promise<ImagePair[]> {
   const images: ImagePair[] = [];
   for (const [i, recorded] of calls.entries()) {
-    const step = await repeat(device, recorded.call);
-    const difference = compare(recorded, step);
+    const difference = await repeat(device, recorded.call).then(
+      (step) => compare(recorded, step),
+      (error: Error) => error.message,
+    );
     if (difference !== undefined) {
       const before = calls.slice(Math.max(0, i - CONTEXT), i).map(describeCall);
       throw new Error([...before, `call ${i} of ${calls.length}: ${describeCall(recorded)}`, difference].join('\n'));

@@ -34,6 +34,7 @@ export async function lockstepOnEmulator(board: Board, elf: string, onLog?: OnLo
     onFrame: (frame) => device.take(frame),
     onLog: (level, text) => {
       booted();
+      device.log(text);
       onLog?.(level, text);
     },
     onEnd: (error) => {
@@ -52,7 +53,11 @@ export async function lockstepProgram(program: string, args: readonly string[], 
   const device = new LockstepDevice((frame) => void child.stdin.write(encodeFrame(frame)));
   const decoder = new FrameDecoder(FRAME_BYTES_MAX, (frame) => {
     if (frame[0] !== LOG_FRAME) device.take(frame);
-    else onLog?.(frame[1] ?? 0, new TextDecoder().decode(frame.subarray(LOG_HEADER_BYTES)));
+    else {
+      const text = new TextDecoder().decode(frame.subarray(LOG_HEADER_BYTES));
+      device.log(text);
+      onLog?.(frame[1] ?? 0, text);
+    }
   });
   child.stdout.on('data', (octets: Buffer) => decoder.push(octets));
   child.stdin.on('error', () => {}); // it has ended, which is told below

@@ -109,6 +109,13 @@ export class LockstepDevice {
     else this.stop(new FirmwareError('ERR_LOCKSTEP', `${call.name}: the board says ${hex(frame)}`));
   }
 
+  /** A line of the board for people. One that starts in the middle of a call has been reset, and will give no result. */
+  log(text: string): void {
+    if (this.call !== undefined && text.startsWith('started')) {
+      this.stop(new FirmwareError('ERR_LOCKSTEP', `the board was reset in ${this.call.name}, and says "${text}"`));
+    }
+  }
+
   /** The board is over: the call under way fails, and so do all others. */
   stop(error: Error): void {
     this.failure ??= error;
