@@ -60,7 +60,7 @@ export function predefined(id: i32): i32 {
 export function short(name: string): i32 {
   text.clear().add(name);
   if (text.bytes !== 2) return ErrorCode.BadArgument;
-  return declareId(TopicType.Short, bswap(load<u16>(text.at)));
+  return declareId(TopicType.Short, bswap(load<u16>(text.at, 0, 1)));
 }
 
 /** The will: `message` for the topic `handle`, which has a name. The gateway is told at once, or with the next CONNECT. */

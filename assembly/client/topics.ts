@@ -109,7 +109,7 @@ export function declareId(type: TopicType, id: i32): i32 {
   if (handle >= 0 && type === TopicType.Short) {
     const name = nameOf(topicAt(handle));
     store<u8>(name, 2);
-    store<u16>(name, bswap(<u16>id), 1);
+    store<u16>(name, bswap(<u16>id), 1, 1);
   }
   return handle;
 }

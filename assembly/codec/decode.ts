@@ -20,7 +20,7 @@ export function decode(packet: Packet, ptr: usize, bytes: i32): i32 {
   if (length === LENGTH_LONG_MARK) {
     header = HEADER_LONG_BYTES;
     if (bytes < header) return ErrorCode.Truncated;
-    length = bswap(load<u16>(ptr, 1));
+    length = bswap(load<u16>(ptr, 1, 1));
   }
   packet.type = load<u8>(ptr + header - 1);
   packet.innerBytes = bytes - length;

@@ -41,7 +41,7 @@ function encodeHeader(type: i32, length: i32, ptr: usize, capacity: i32): i32 {
     memory.copy(ptr + HEADER_LONG_BYTES, ptr + HEADER_BYTES, length - HEADER_BYTES);
     length += LONG_EXTRA_BYTES;
     store<u8>(ptr, LENGTH_LONG_MARK);
-    store<u16>(ptr, bswap(<u16>length), 1);
+    store<u16>(ptr, bswap(<u16>length), 1, 1);
     ptr += LONG_EXTRA_BYTES;
   } else {
     if (length > capacity) return ErrorCode.TooLong;
