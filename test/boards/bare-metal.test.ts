@@ -84,8 +84,10 @@ for (const board of NATIVE_BOARDS) {
       line.board.sendRaw(new Uint8Array(NOISE_BYTES).fill(0x55));
       line.board.sendRaw(new Uint8Array(NOISE_BYTES).fill(ESC));
       line.board.sendRaw(Uint8Array.of(END, ESC, 0x01, 0x02, END, ESC, END, END));
-      const connAck = encodeFrame(encode({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted }));
-      for (const octet of connAck) line.board.sendRaw(Uint8Array.of(octet));
+      const connAck = encode({ type: PacketType.ConnAck, returnCode: ReturnCode.Accepted });
+      // With a Length of three octets, the number at an odd address.
+      const withLongHeader = Uint8Array.of(0x01, 0x00, connAck.length + 2, ...connAck.subarray(1));
+      for (const octet of encodeFrame(withLongHeader)) line.board.sendRaw(Uint8Array.of(octet));
       expect(await line.packet(PacketType.Publish)).toMatchObject({ qos: 2 });
       expect(line.logs).toEqual(['started: power']);
     });

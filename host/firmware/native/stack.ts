@@ -70,9 +70,8 @@ export function readCode(text: string): CodeFunction[] {
 
 /** What one instruction takes off the stack: pushes and subtractions of Thumb and of RISC-V. */
 function frameOf(mnemonic: string, operands: string): number {
-  if (/^v?push|^stmdb/.test(mnemonic)) {
-    if (mnemonic.startsWith('stm') && !operands.startsWith('sp!')) return 0;
-    return operands.split(',').length * WORD_BYTES; // `sp!, {…}` counts one too many
+  if (/^push/.test(mnemonic) || (/^stmdb/.test(mnemonic) && operands.startsWith('sp!'))) {
+    return /\{(.*)\}/.exec(operands)![1]!.split(',').length * WORD_BYTES;
   }
   if (/^sub/.test(mnemonic)) return Number(/^sp, (?:sp, )?#(\d+)/.exec(operands)?.[1] ?? 0);
   if (/^(str|addi)/.test(mnemonic)) return Number(/^(?:.*\[sp, #|sp,sp,)-(\d+)(?:\]!)?/.exec(operands)?.[1] ?? 0);
