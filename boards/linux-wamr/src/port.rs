@@ -246,7 +246,8 @@ unsafe extern "C" fn link_log(level: i32, text: *const u8, bytes: usize) {
     }
     // SAFETY: as link.h has it. A closed stderr hears nothing.
     let text = unsafe { octets(text, bytes) };
-    let _ = writeln!(io::stderr(), "{}", String::from_utf8_lossy(text));
+    let line = format!("{}\n", String::from_utf8_lossy(text));
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 #[unsafe(no_mangle)]

@@ -1,0 +1,138 @@
+// Updates over MQTT to WAMR on this machine: `thimble update` on one side, the real gateway and broker between.
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { PacketType } from '../../assembly/protocol/index.js';
+import { compile } from '../../host/firmware/compile.js';
+import { link } from '../../host/firmware/link.js';
+import { APPS_DIR } from '../../host/firmware/paths.js';
+import { HOST, type Ports, Program, startBroker, temporaryFolder, thimble, until } from '../e2e/world.js';
+import { describeWithTools } from '../tools.js';
+import { UdpRelay } from './udp-relay.js';
+import { BUILD_MS, WAMR_TOOLS, wamrProgram } from './wamr.js';
+
+const OLD = join(APPS_DIR, 'updatable.ts');
+const NEXT = join(APPS_DIR, 'updatable-next.ts');
+const BROKEN = join(import.meta.dirname, 'apps', 'broken.ts');
+/** As the applications call their versions. */
+const [OLD_VERSION, NEXT_VERSION] = ['1.0.0', '1.1.0'];
+
+async function build(source: string): Promise<Uint8Array> {
+  return link(await compile({ entry: 'application', application: source })).bytes;
+}
+
+describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
+  let ports: Ports;
+  let hall: MqttClient;
+  const folder = temporaryFolder();
+  const file = (name: string): string => join(folder, name);
+  let seed = 0x500;
+  let told: string[] = [];
+  let device: Program;
+  let relay: UdpRelay;
+
+  beforeAll(async () => {
+    await wamrProgram();
+    ports = await startBroker();
+    relay = await UdpRelay.start(ports.sn);
+    writeFileSync(file('updatable.wasm'), await build(OLD));
+    writeFileSync(file('next.wasm'), await build(NEXT));
+    writeFileSync(file('broken.wasm'), await build(BROKEN));
+    for (const name of ['key', 'other']) {
+      const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+      writeFileSync(file(`${name}.pem`), pem(privateKey));
+      writeFileSync(file(`${name}.pub`), pem(publicKey));
+    }
+    hall = await connectAsync(`mqtt://${HOST}:${ports.mqtt}`);
+    hall.on('message', (topic, payload) => told.push(`${topic} ${payload}`));
+    await hall.subscribeAsync('fleet/+/status', { qos: 1 });
+  }, BUILD_MS);
+
+  beforeEach(() => {
+    seed++;
+    told = [];
+  });
+
+  afterAll(async () => {
+    relay?.close();
+    await hall?.endAsync(true);
+  });
+
+  const serial = (): string => seed.toString(16).padStart(8, '0');
+  const slots = (): string => file(`slots-${serial()}`);
+  const start = async (): Promise<Program> =>
+    new Program(await wamrProgram(), [
+      file('updatable.wasm'),
+      ...['--gateway', relay.address, '--seed', `${seed}`, '--state', file(`state-${serial()}`)],
+      ...['--slots', slots(), '--key', file('key.pub'), '--app-version', OLD_VERSION],
+    ]);
+  const update = (module: string, key: string): Program =>
+    thimble(
+      ...['update', file(module), '--name', 'updatable', '--app-version', NEXT_VERSION, '--key', file(key)],
+      ...['--mqtt', `${HOST}:${ports.mqtt}`, '--topic', `fleet/${serial()}/update`, '--wait', '60'],
+    );
+  const runs = (version: string): Promise<unknown> =>
+    until(`version ${version} in ${told}`, () => told.includes(`fleet/${serial()}/status {"version":"${version}"}`));
+
+  it('start on trial, are confirmed, and stay', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    const sender = update('next.wasm', 'key.pem');
+    expect(await sender.exit(), sender.errors).toBe(0);
+    await runs(NEXT_VERSION);
+    expect(device.errors).toBe('started: power\nupdate: slot 1 on trial\nstarted: power\n');
+    await device.stop('SIGKILL');
+    told = [];
+    device = await start();
+    await until('it is up', () => device.errors !== '');
+    expect(device.errors).toBe('resumed\n'); // the state is the new version's
+    await device.stop('SIGKILL');
+  });
+
+  it('change nothing where another key has signed them', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    const before = readdirSync(slots());
+    const sender = update('next.wasm', 'other.pem');
+    expect(await sender.exit()).toBe(1);
+    expect(sender.errors).toContain('ERR_UPDATE_REFUSED');
+    expect(readdirSync(slots())).toEqual(before);
+    expect(device.errors).toBe('started: power\n');
+    await device.stop('SIGKILL');
+  });
+
+  it('are rolled back where they fail, and the version before runs again', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    told = [];
+    const sender = update('broken.wasm', 'key.pem');
+    await runs(OLD_VERSION);
+    expect(device.errors).toMatch(
+      /^started: power\nupdate: slot 1 on trial\nstarted: power\ntrapped: Exception: unreachable\nupdate: rolled back\nstarted: trap\n$/,
+    );
+    expect(await sender.exit()).toBe(1);
+    expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
+    await device.stop('SIGKILL');
+  });
+
+  it('are rolled back where the power fails while they are on trial', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    relay.judge = (type) => type !== PacketType.Connect; // the new version finds no way to the broker
+    const sender = update('next.wasm', 'key.pem');
+    await until('the trial', () => device.errors.endsWith('on trial\nstarted: power\n'));
+    await device.stop('SIGKILL');
+    relay.judge = () => true;
+    told = [];
+    device = await start();
+    await runs(OLD_VERSION);
+    expect(device.errors).toBe('update: rolled back\nstarted: power\n');
+    await device.stop('SIGKILL');
+    await sender.stop('SIGKILL');
+  });
+});
+
+const pem = (key: KeyObject): string =>
+  key.export({ format: 'pem', type: key.type === 'private' ? 'pkcs8' : 'spki' }).toString();
