@@ -198,17 +198,22 @@ static bool is_text(size_t at, const char *text) {
   return bytes == UPDATE_NAME_BYTES_MAX || header[at + bytes] == 0;
 }
 
+/// The very update that failed is not tried again, whatever it allows: whoever sends it would do so for ever.
+static bool has_failed(void) {
+  if (memcmp(header + DIGEST_AT, table + FAILED_AT, UPDATE_DIGEST_BYTES) != 0) return false;
+  return !(header[FLAGS_AT] & FLAG_AGAIN) || get32(slot_at(table, idle_slot())) == id;
+}
+
 /// The header is whole: may this be installed at all? Nothing is written before.
 static int32_t examine(void) {
-  uint8_t flags = header[FLAGS_AT];
   uint32_t bytes = get32(header + BYTES_AT);
   if (get32(header) != HEADER_MAGIC || header[FORMAT_AT] != HEADER_FORMAT) return UPDATE_FORMAT;
   if (!update_port_verify(header, UPDATE_SIGNED_BYTES, header + UPDATE_SIGNED_BYTES)) return UPDATE_SIGNATURE;
   if (!is_text(NAME_AT, options->name) || get16(header + ABI_AT) != options->abi) return UPDATE_FOREIGN;
   if (!is_text(BOARD_AT, options->board) && !is_text(BOARD_AT, "*")) return UPDATE_FOREIGN;
   if (bytes == 0 || bytes > update_port_slot_bytes()) return UPDATE_TOO_LONG;
-  if (!(flags & FLAG_DOWNGRADE) && !is_newer()) return UPDATE_VERSION;
-  if (!(flags & FLAG_AGAIN) && memcmp(header + DIGEST_AT, table + FAILED_AT, UPDATE_DIGEST_BYTES) == 0) return UPDATE_FAILED;
+  if (!(header[FLAGS_AT] & FLAG_DOWNGRADE) && !is_newer()) return UPDATE_VERSION;
+  if (has_failed()) return UPDATE_FAILED;
   is_examined = true;
   return update_port_erase(idle_slot()) ? 0 : UPDATE_STORAGE;
 }

@@ -184,9 +184,14 @@ export class Receiver {
     if (!isOurs) return ErrorCode.UpdateForeign;
     if (info.bytes === 0 || info.bytes > this.slots.slotBytes) return ErrorCode.TooLong;
     if (info.downgrade !== true && compareVersions(info.version, this.version) <= 0) return ErrorCode.UpdateVersion;
-    if (info.again !== true && isSame(info.digest, this.table.failed)) return ErrorCode.UpdateFailed;
+    if (this.hasFailed(info, transfer.id)) return ErrorCode.UpdateFailed;
     transfer.info = info;
     return this.slots.erase(this.idle) ? ErrorCode.None : ErrorCode.UpdateStorage;
+  }
+
+  /** The very update that failed is not tried again, whatever it allows: whoever sends it would do so for ever. */
+  private hasFailed({ digest, again }: UpdateInfo, id: number): boolean {
+    return isSame(digest, this.table.failed) && (again !== true || this.table.slots[this.idle]?.id === id);
   }
 
   private accept(id: number, { version, bytes, digest }: UpdateInfo): ErrorCode {

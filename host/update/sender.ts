@@ -69,6 +69,7 @@ export class Sender {
   private next = 0;
   /** All chunks were there, at least once. */
   private wasWhole = false;
+  private hasDoubted = false;
   private dueMs: Millis = Number.POSITIVE_INFINITY;
   private wentBackMs: Millis = Number.NEGATIVE_INFINITY;
   private retriesLeft: number;
@@ -98,10 +99,8 @@ export class Sender {
     if (version === this.options.version && refused === undefined && missing === undefined) {
       this.outcome = { kind: 'confirmed' };
     } else if (isRetained) return;
-    else if (refused !== undefined) {
-      const isBack = this.wasWhole && refused === ErrorCode.UpdateFailed;
-      this.outcome = isBack ? { kind: 'rolled-back' } : { kind: 'refused', code: refused };
-    } else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
+    else if (refused !== undefined) this.hearRefused(refused, now);
+    else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
     else this.tryAgain(0, now); // it has started anew: it has forgotten all chunks, or will not have them again
   }
 
@@ -112,6 +111,17 @@ export class Sender {
   poll(now: Millis): void {
     if (now < this.nextDue()) return;
     this.tryAgain(this.known === this.total ? 0 : this.known, now);
+  }
+
+  private hearRefused(code: number, now: Millis): void {
+    if (this.wasWhole && code === ErrorCode.UpdateFailed) this.outcome = { kind: 'rolled-back' };
+    else if (this.known > 0 || this.hasDoubted) this.outcome = { kind: 'refused', code };
+    else {
+      // Nothing of this update was heard of yet: perhaps these are the last chunks of another. Let them pass, and ask again.
+      this.hasDoubted = true;
+      this.next = this.total;
+      this.dueMs = now + BACK_MS_MIN;
+    }
   }
 
   private hearMissing(missing: number, isGap: boolean, now: Millis): void {
@@ -132,7 +142,7 @@ export class Sender {
       this.outcome = { kind: 'stuck' };
       return;
     }
-    if (this.next === this.total) this.wasWhole = true; // as far as anybody can tell
+    if (this.next === this.total && this.known > 0) this.wasWhole = true; // as far as anybody can tell
     this.known = wanted;
     this.next = wanted;
     this.wentBackMs = now;

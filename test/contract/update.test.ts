@@ -92,6 +92,10 @@ function suite(create: () => UpdateBoard): void {
     expect((await send(board, chunksOf(NEWER, { version: '1.2.0' }))).at(-1)).toBe(ErrorCode.UpdateFailed);
     expect((await send(board, chunksOf(NEWER, { version: '1.2.0', again: true }))).at(-1)).toBe(0);
     expect(await board.boot(30)).toEqual(TRIED);
+    expect(await board.boot(40)).toEqual(BACK);
+    // Nor is what may be tried again, when it has been.
+    expect((await send(board, chunksOf(NEWER, { version: '1.2.0', again: true }))).at(-1)).toBe(ErrorCode.UpdateFailed);
+    expect((await send(board, chunksOf(NEWER, { version: '1.2.1', again: true }))).at(-1)).toBe(0);
   });
 
   it('gives the update so much time and no more', async () => {

@@ -109,14 +109,29 @@ describe('The sender of an update', () => {
   it.each([
     ['confirmed', [{ missing: 0 }, { version: '1.1.0' }], { kind: 'confirmed' }],
     ['confirmed at once where it runs already', [{ version: '1.1.0' }], { kind: 'confirmed' }],
-    ['refused', [{ refused: -49 }], { kind: 'refused', code: -49 }],
-    ['refused because it failed once', [{ refused: ErrorCode.UpdateFailed }], { kind: 'refused', code: -53 }],
+    ['refused', [{ missing: 99 }, { refused: -49 }], { kind: 'refused', code: -49 }],
+    [
+      'refused because it failed once',
+      [{ missing: 99 }, { refused: ErrorCode.UpdateFailed }],
+      { kind: 'refused', code: -53 },
+    ],
     ['rolled back', [{ missing: 0 }, {}, { refused: ErrorCode.UpdateFailed }], { kind: 'rolled-back' }],
     ['under way', [{ missing: 0 }, { version: '1.1.0', missing: 0 }], undefined],
   ])('finds out that it is %s', (_what, statuses, outcome) => {
     const scene = new Scene();
     for (const status of statuses) scene.hear(status);
     expect(scene.sender.outcome).toEqual(outcome);
+  });
+
+  it('takes a refusal for that of an earlier update until it has asked again', () => {
+    const scene = new Scene();
+    scene.sent();
+    scene.hear({ refused: -49 });
+    expect([scene.sender.outcome, scene.sent()]).toEqual([undefined, []]);
+    scene.pass(5_000);
+    expect(scene.sent()).toEqual(range(0, 10));
+    scene.hear({ refused: -49 });
+    expect(scene.sender.outcome).toEqual({ kind: 'refused', code: -49 });
   });
 
   it('takes the time of a trial for what it is, and no longer', () => {
