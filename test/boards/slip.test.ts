@@ -85,4 +85,9 @@ describeWithTools(['gcc'], "the boards' end of a serial line", () => {
     const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
     expect(take(Buffer.concat(line), 1)).toEqual([hex(longest), hex(longest), '07']);
   });
+
+  it('drops a frame that is longer than its ring, of which the module must not see a part, and takes the next', () => {
+    const line = [new Uint8Array(RING_BYTES + 1).fill(0x55), Uint8Array.of(7)].map(encodeFrame);
+    expect(take(Buffer.concat(line), 1, 2 * RING_BYTES)).toEqual(['07']);
+  });
 });
