@@ -29,6 +29,8 @@ void restart_run(void (*loop)(void), uint32_t wait_ms) {
   }
 }
 
+void restart_because(enum port_boot reason) { boot_reason = reason; }
+
 void port_reset(enum port_boot reason) {
   char line[LINE_BYTES_MAX];
   const int bytes = snprintf(line, sizeof line, "trapped: %s", module_wamr_trap_text());
