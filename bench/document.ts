@@ -1,5 +1,6 @@
 // docs/BENCHMARKS.md, written from the figures.
 
+import type { InstructionRow } from './instructions.js';
 import type { Result } from './main.js';
 import type { Load, Row } from './measure.js';
 import type { MemoryRow } from './memory.js';
@@ -59,6 +60,11 @@ process of its own. Every client has connected with CleanSession=0, registered a
 exchanged a message of QoS 1 in each direction; one that is *asleep* has another message, of 32 octets, waiting for it.
 *Gateway* is in front of a broker that keeps nothing, *gateway and broker* has Thimble's own in the same process.`;
 
+const ABOUT_INSTRUCTIONS = `Instructions that a device takes for one message of 32 octets to a topic that it has registered: all calls into the module from
+one PUBLISH to before the next, so at QoS 1 with the PUBACK, the mean of twenty; what the port does to send is not counted. On
+cores, of an emulator whose clock ticks with each instruction, so these figures are exact and the same on every machine; under WAMR, instructions of its
+fast interpreter, of which each takes many of the machine's.`;
+
 const HEADER = `# Benchmarks
 
 Written by \`npm run bench -- --write\`; do not edit. Figures are medians, and *±* is half of the confidence interval of 95 %
@@ -66,7 +72,10 @@ around the mean, in percent of the mean. They hold for the machine below; compar
 for anything else.
 `;
 
-export function formatDocument({ machine, versions, rows, memory }: Result, date: string | undefined): string {
+export function formatDocument(
+  { machine, versions, rows, memory, instructions }: Result,
+  date: string | undefined,
+): string {
   const facts = [
     ['machine', `${machine.cpu}, ${machine.cores} cores`],
     ['system', machine.os],
@@ -86,6 +95,7 @@ export function formatDocument({ machine, versions, rows, memory }: Result, date
     `| | |\n|---|---|\n${facts.map(([key, value]) => `| ${key} | ${value} |`).join('\n')}\n`,
     ...sections,
     formatMemory(memory),
+    formatInstructions(instructions),
   ].join('\n');
 }
 
@@ -121,6 +131,23 @@ function formatMemory(rows: readonly MemoryRow[]): string {
   });
   const head = '| memory of | clients that are | clients | octets a client |\n|---|---|---:|---:|';
   return `## Memory of a gateway\n\n${ABOUT_MEMORY}\n\n${head}\n${lines.join('\n')}\n`;
+}
+
+/** A row for each core, a column for each QoS. */
+function formatInstructions(rows: readonly InstructionRow[]): string {
+  const boards = [...new Set(rows.map(({ board }) => board))];
+  const lines = boards.map((board) => {
+    const own = rows.filter((row) => row.board === board);
+    const cells = [0, 1].map((qos) => formatCount(own.find((row) => row.qos === qos)!.instructions));
+    return `| ${[board, own[0]!.core, ...cells].join(' | ')} |`;
+  });
+  const head = '| board | core | QoS 0 | QoS 1 |\n|---|---|---:|---:|';
+  return `## Instructions for a message\n\n${ABOUT_INSTRUCTIONS}\n\n${head}\n${lines.join('\n')}\n`;
+}
+
+/** All digits: it is a count. */
+export function formatCount(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
 }
 
 const SIGNIFICANT_DIGITS = 3;

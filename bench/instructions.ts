@@ -49,7 +49,7 @@ export async function countInstructions(): Promise<InstructionRow[]> {
     });
     for (const board of boards) {
       try {
-        rows.push({ board: board.name, core: board.mcu, qos, ...(await countOn(board, built)) });
+        rows.push({ board: board.name, core: coreOf(board), qos, ...(await countOn(board, built)) });
       } catch (error) {
         if (!(error instanceof FirmwareError) || error.code !== 'ERR_TOOLCHAIN') throw error;
         process.stderr.write(`${board.name} is left out: ${error.message}\n`);
@@ -58,6 +58,8 @@ export async function countInstructions(): Promise<InstructionRow[]> {
   }
   return rows;
 }
+
+const coreOf = (board: Board): string => (board.engine === 'wamr' ? "WAMR's fast interpreter" : board.mcu);
 
 async function countOn(board: Board, built: Built): Promise<{ instructions: number; messages: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'thimble-instructions-'));

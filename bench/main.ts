@@ -5,10 +5,11 @@ import { parseArgs } from 'node:util';
 import { print, printJson, table } from '../host/cli/output.js';
 import { PACKAGE_ROOT } from '../host/firmware/paths.js';
 import { benchCodecs } from './codec.js';
-import { formatDocument, formatLoad, formatRate } from './document.js';
+import { formatCount, formatDocument, formatLoad, formatRate } from './document.js';
 import { benchFleets } from './fleet.js';
 import { benchGateway } from './gateway.js';
 import { benchImages } from './image.js';
+import { countInstructions, type InstructionRow } from './instructions.js';
 import { commitDate, describeMachine, describeVersions, type Machine, type Versions } from './machine.js';
 import { type Effort, FULL, QUICK, type Row } from './measure.js';
 import { type MemoryRow, measureMemory } from './memory.js';
@@ -20,6 +21,8 @@ export interface Result {
   readonly rows: readonly Row[];
   /** What clients cost a gateway. */
   readonly memory: readonly MemoryRow[];
+  /** What a message costs a device. Of boards whose tools are here. */
+  readonly instructions: readonly InstructionRow[];
 }
 
 const HELP = `npm run bench -- [--json] [--write] [--quick]
@@ -39,7 +42,14 @@ async function runBenches(effort: Effort, isQuick: boolean): Promise<Result> {
     ...(await benchGateway(effort)),
     ...(await benchUdp(effort, isQuick)),
   ];
-  return { machine: describeMachine(), versions: describeVersions(), rows, memory: measureMemory(isQuick) };
+  const memory = measureMemory(isQuick);
+  return {
+    machine: describeMachine(),
+    versions: describeVersions(),
+    rows,
+    memory,
+    instructions: await countInstructions(),
+  };
 }
 
 function printRows(rows: readonly Row[]): void {
@@ -64,6 +74,11 @@ function printMemory(rows: readonly MemoryRow[]): void {
   print(table(['memory of', 'clients that are', 'clients', 'octets a client'], cells));
 }
 
+function printInstructions(rows: readonly InstructionRow[]): void {
+  const cells = rows.map(({ core, qos, instructions }) => [`QoS ${qos}`, core, formatCount(instructions)]);
+  print(table(['a message at', 'published by', 'instructions'], cells));
+}
+
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean' },
@@ -84,5 +99,6 @@ if (values.help === true) {
     printRows(result.rows);
     printLoads(result.rows);
     printMemory(result.memory);
+    printInstructions(result.instructions);
   }
 }

@@ -7,10 +7,11 @@ import { type Board, listBoards, readBoard } from '../../host/firmware/boards.js
 import { PACKAGE_ROOT } from '../../host/firmware/paths.js';
 import { findProgram, versionOf } from '../../host/firmware/programs.js';
 import { buildHostBoard } from '../../host/firmware/wamr.js';
+import { parseModule } from '../../host/firmware/wasm.js';
 import { commitDate, describeVersions } from '../machine.js';
 import { formatFootprint } from './document.js';
 import { type FirmwareRow, measureFirmware } from './firmware.js';
-import { buildOnce, measuredModules } from './modules.js';
+import { type Built, buildOnce, measuredModules } from './modules.js';
 import { type ClientRow, compilerOf, measureClient } from './objects.js';
 import { measureWamr, type WamrRow } from './wamr.js';
 
@@ -34,10 +35,11 @@ export interface FootprintRow {
   readonly linearBytes: number;
 }
 
-const HELP = `npm run footprint -- [--json] [--write]
+const HELP = `npm run footprint -- [--json] [--write | --module NAME]
 
-  --json   print one JSON document
-  --write  write docs/FOOTPRINT.md
+  --json         print one JSON document
+  --write        write docs/FOOTPRINT.md
+  --module NAME  measure this one only
 
 Needs the toolchains and emulators of all boards: thimble doctor says what is missing.
 `;
@@ -46,7 +48,7 @@ const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'FOOTPRINT.md');
 /** What is compared with other people's clients. */
 const CLIENT = 'modem-mqttsn';
 
-async function measureAll(onProgress: (text: string) => void): Promise<Footprint> {
+async function measureAll(only: string | undefined, onProgress: (text: string) => void): Promise<Footprint> {
   const boards = listBoards().map(readBoard);
   const native = boards.filter(({ toolchain }) => toolchain !== undefined);
   const hosted = await Promise.all(
@@ -57,16 +59,22 @@ async function measureAll(onProgress: (text: string) => void): Promise<Footprint
   const firmware: FirmwareRow[] = [];
   const wamr: WamrRow[] = [];
   const client: ClientRow[] = [];
-  for (const target of measuredModules()) {
+  for (const target of measuredModules().filter(({ name }) => only === undefined || name === only)) {
     for (const board of native) {
       onProgress(`${target.name} on ${board.name}`);
       const built = await buildOnce(target, board);
+      if (!fits(built, board)) continue;
       firmware.push(await measureFirmware(built, board));
       if (target.name === CLIENT) client.push(await measureClient(built, board));
     }
     for (const { board, program } of hosted) wamr.push(measureWamr(await buildOnce(target, board), board, program));
   }
   return { versions: await versionsOf(native), firmware, wamr, client };
+}
+
+/** Applications that take updates are for boards that have a second slot. */
+function fits({ linked }: Built, board: Board): boolean {
+  return board.updates === true || parseModule(linked.bytes).imports.every(({ name }) => name !== 'update');
 }
 
 async function versionsOf(boards: readonly Board[]): Promise<Record<string, string>> {
@@ -106,13 +114,19 @@ function printRows(rows: readonly FootprintRow[]): void {
 }
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } },
+  options: {
+    json: { type: 'boolean' },
+    write: { type: 'boolean' },
+    module: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 });
 
 if (values.help === true) {
   process.stdout.write(HELP);
 } else {
-  const footprint = await measureAll((text) => {
+  if (values.write === true && values.module !== undefined) throw new Error('--write takes all modules');
+  const footprint = await measureAll(values.module, (text) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   });
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');

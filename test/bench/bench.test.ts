@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { formatDocument, formatRate } from '../../bench/document.js';
+import { formatCount, formatDocument, formatRate } from '../../bench/document.js';
 import type { Result } from '../../bench/main.js';
 
 const MAIN = fileURLToPath(new URL('../../build/bench/main.js', import.meta.url));
@@ -19,7 +19,7 @@ describe('the benches', () => {
   const result = JSON.parse(run('--quick', '--json')) as Result;
 
   it('measure every group, and say where', () => {
-    expect(Object.keys(result)).toEqual(['machine', 'versions', 'rows', 'memory']);
+    expect(Object.keys(result)).toEqual(['machine', 'versions', 'rows', 'memory', 'instructions']);
     expect(Object.keys(result.machine)).toEqual(['cpu', 'cores', 'os']);
     expect(Object.keys(result.versions)).toEqual(['node', 'v8', 'thimble', 'mqttPacket']);
     const groups = ['codec', 'fleet', 'image', 'gateway', UDP];
@@ -64,12 +64,25 @@ describe('the benches', () => {
     }
   });
 
+  it('count the instructions of a message on every board whose tools are here, more of them at QoS 1', () => {
+    const { instructions } = result;
+    const count = (board: string, qos: number): number =>
+      instructions.find((row) => row.board === board && row.qos === qos)!.instructions;
+    for (const board of new Set(instructions.map((row) => row.board))) {
+      expect(count(board, 0)).toBeGreaterThan(100);
+      expect(count(board, 1)).toBeGreaterThan(count(board, 0));
+    }
+  });
+
   it('make a document with every row, the machine and the command', () => {
     const document = formatDocument(result, '2026-01-02');
     for (const { task, subject, perSecond } of result.rows) {
       expect(document).toContain(`| ${task} | ${subject} | ${formatRate(perSecond)} |`);
     }
     for (const { bytesPerClient } of result.memory) expect(document).toContain(formatRate(bytesPerClient));
+    for (const { core, instructions } of result.instructions) {
+      expect(document).toMatch(new RegExp(`\\| ${core} \\|.* ${formatCount(instructions)} \\|`));
+    }
     for (const word of [result.machine.cpu, result.versions.v8, '2026-01-02', 'npm run bench']) {
       expect(document).toContain(word);
     }

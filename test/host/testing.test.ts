@@ -33,7 +33,7 @@ describe('thimble/testing', () => {
     }
     const times = messages.map(({ atMs }) => atMs);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
-    expect(new Set(messages.map(({ text }) => text)).size).toBeGreaterThan(5); // no payload is another's
+    expect(new Set(messages.map(({ text }) => text)).size).toBeGreaterThan(5);
   });
 
   it('takes a file, and another seed for another day', async () => {

@@ -16,6 +16,7 @@ const { PATH } = process.env;
 afterEach(() => {
   process.env.PATH = PATH;
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
 });
 
 const boards = listBoards().map(readBoard);
@@ -116,6 +117,20 @@ describe('thimble doctor', () => {
     expect(install === null || install.endsWith(' libclang-dev')).toBe(true); // looked for in folders, not in PATH
   });
 
+  it('builds nothing without the C library, and runs nothing without the emulator', async () => {
+    const { toolchain, emulator, name } = boards.find((b) => b.toolchain !== undefined && b.emulator !== undefined)!;
+    const library = `picolibc-${toolchain!.prefix.replace(/-$/, '')}`;
+    const folder = onlyPrograms(programs.filter((program) => program !== emulator!.program));
+    const compiler = `${toolchain!.prefix}gcc`;
+    addProgram(folder, compiler, `echo "${compiler} ${VERSION}"; [ "$1" = --version ]`); // finds no header
+    const { tools, boards: readiness } = await doctor();
+    expect(tools.find((tool) => tool.name === library)).toMatchObject({ ready: false, version: null });
+    expect(readiness.find((r) => r.name === name)).toMatchObject({ build: false, run: false });
+    addProgram(folder, compiler, `echo "${compiler} ${VERSION}"`);
+    const { boards: again } = await doctor();
+    expect(again.find((r) => r.name === name)).toMatchObject({ build: true, run: false });
+  });
+
   it('counts a package with one of two programs as missing', async () => {
     onlyPrograms(programs.filter((name) => name !== 'mosquitto_sub'));
     const { tools } = await doctor();
@@ -163,6 +178,7 @@ describe('thimble doctor --install', () => {
     const folder = onlyPrograms(programs.filter((name) => name !== 'curl' && name !== 'tshark'));
     const { calls } = addApt(folder);
     vi.spyOn(process, 'getuid').mockReturnValue(0);
+    vi.stubEnv('DEBIAN_FRONTEND', 'readline');
     const { tools, install } = await doctor('--install');
     const [update, installs] = calls();
     expect(update).toBe('noninteractive update');

@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { formatFootprint } from '../../bench/footprint/document.js';
+import type { Footprint, FootprintRow } from '../../bench/footprint/main.js';
+import { listBoards, readBoard } from '../../host/firmware/boards.js';
+import { describeWithTools } from '../tools.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const MAIN = fileURLToPath(new URL('../../build/bench/footprint/main.js', import.meta.url));
+const boards = listBoards().map(readBoard);
+const native = boards.filter((board) => board.toolchain !== undefined);
+const hosted = boards.filter((board) => board.host !== undefined);
+
+const tools = [
+  ...native.flatMap(({ toolchain, emulator }) => [`${toolchain!.prefix}gcc`, emulator!.program]),
+  ...hosted.map(({ host }) => host!.build[0]!),
+];
+
+describeWithTools([...new Set(tools)], 'the footprint', () => {
+  it('is measured on every board where a module can be', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, '--json', '--module', 'beacon'], {
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    const { rows } = JSON.parse(stdout) as { rows: FootprintRow[] };
+    expect(rows.map(({ board }) => board)).toEqual([...native, ...hosted].map(({ name }) => name));
+    for (const row of rows) {
+      const sizes = ['wasmBytes', 'textBytes', 'dataBytes', 'bssBytes', 'stackBytes', 'linearBytes'];
+      expect(Object.keys(row)).toEqual(['module', 'board', ...sizes]);
+      expect(row.module).toBe('beacon');
+      const { toolchain, ramBytes, flashBytes, stackBytes } = readBoard(row.board);
+      expect(row.stackBytes).toBeGreaterThan(0);
+      if (toolchain === undefined) {
+        expect(row).toMatchObject({ textBytes: null, dataBytes: null, bssBytes: null });
+        continue;
+      }
+      expect(row.textBytes).toBeLessThan(flashBytes!);
+      expect(row.bssBytes! + row.dataBytes! + row.stackBytes!).toBeLessThan(ramBytes!);
+      expect(row.stackBytes).toBeLessThan(stackBytes!);
+    }
+  });
+});
+
+describe('docs/FOOTPRINT.md', () => {
+  /** Figures for each board, so large or so small. */
+  const figures = (client: number, linear: number): Footprint => ({
+    versions: { gcc: '12.2' },
+    firmware: native.map(({ name }) => ({
+      module: 'm',
+      board: name,
+      wasmBytes: 11_111,
+      textBytes: 9_999,
+      dataBytes: 4,
+      bssBytes: 4_000,
+      stackBytes: null,
+      stackWorstBytes: 345,
+      stackReservedBytes: 1_000,
+      linearBytes: linear,
+    })),
+    wamr: hosted.map(({ name }) => ({
+      module: 'm',
+      board: name,
+      wasmBytes: 11_111,
+      loadBytes: 1,
+      instanceBytes: 2,
+      execEnvBytes: 3,
+      stackBytes: 4,
+      linearBytes: linear,
+    })),
+    client: native.map(({ name, mcu }) => ({
+      board: name,
+      core: mcu,
+      textBytes: client,
+      checkedTextBytes: client + 1_000,
+      wasm2cTextBytes: null,
+    })),
+  });
+
+  it('says by how much an aim is met or missed, and then what is next', () => {
+    const met = formatFootprint(figures(6_300, 4_096), '2026-01-02');
+    expect(met).toContain('| 6,300 | 6,300 | met, 0 to spare |');
+    expect(met).toContain('| 4,096 | 4,096 | met, 0 to spare |');
+    expect(met).toContain('| 8,192 | 5,004 | met, 3,188 to spare |');
+    expect(met).not.toContain('next idea');
+    const missed = formatFootprint(figures(6_301, 4_104), undefined);
+    expect(missed).toContain('| 6,300 | 6,301 | **missed by 1** |');
+    expect(missed).toContain('| 4,096 | 4,104 | **missed by 8** |');
+    expect(missed).toContain('next idea');
+  });
+
+  it('is there, with a row for every module and board that there is', () => {
+    const text = readFileSync(join(ROOT, 'docs', 'FOOTPRINT.md'), 'utf8');
+    for (const { name } of [...native, ...hosted])
+      expect(text).toMatch(new RegExp(`^\\| beacon \\| ${name} \\| `, 'm'));
+    for (const line of text.split('\n').filter((l) => l.startsWith('| beacon')))
+      expect(line).not.toMatch(/NaN|undefined/);
+  });
+});
