@@ -31,7 +31,7 @@ const CALLERS = [
   /^ERR_LINKS/,
   /^ERR_SIM_OPTION/,
   /^ERR_APP_NOT_FOUND/,
-  /^ERR_BOARD$/,
+  /^ERR_BOARD(_RUN)?$/,
   /^ERR_(KEY|LIMIT)$/,
   /^ERR_MODULE_(LOAD|ABI|FORMAT)/,
   /^ERR_(TCP|UDP)_LISTEN$/,

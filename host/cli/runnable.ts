@@ -1,6 +1,7 @@
 // What of an application a board runs: its module, or firmware with the module in it; built first where it is a source.
 import type { Board } from '../firmware/boards.js';
 import { FirmwareError } from '../firmware/error.js';
+import { checkRuns } from '../firmware/run/start.js';
 import { readInput } from './files.js';
 import { moduleFile } from './module-file.js';
 
@@ -21,6 +22,7 @@ export async function runnable(app: string, board: Board | undefined): Promise<R
   if (isFirmware && board?.emulator === undefined) {
     throw new FirmwareError('ERR_BOARD_RUN', `${app} is firmware: --board has to name the board it is for`);
   }
+  checkRuns(board);
   if (board === undefined || board.engine === 'v8') {
     const module = await moduleFile(app);
     readInput('the module', module);

@@ -59,9 +59,15 @@ const LOG_INFO = 2;
 /** Rejects with ERR_BOARD_RUN where the board does not run on this machine. */
 export function startBoard(options: StartOptions): Promise<StartedBoard> {
   const { board } = options;
+  checkRuns(board);
   if (board === undefined || board.engine === 'v8') return startOnV8(options);
   if (board.host !== undefined) return startHostProgram(options);
-  if (board.emulator !== undefined) return startEmulated(board, options);
+  return startEmulated(board, options);
+}
+
+/** Throws ERR_BOARD_RUN where the board does not run on this machine. */
+export function checkRuns(board: Board | undefined): void {
+  if (board === undefined || board.engine === 'v8' || board.host !== undefined || board.emulator !== undefined) return;
   throw new FirmwareError(
     'ERR_BOARD_RUN',
     `${board.name} does not run on this machine: boards/${board.name}/README.md says how it is started`,
