@@ -55,6 +55,7 @@ function createProgram(): Command {
     .command('boards')
     .description('the boards that an application can be built for')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  thimble boards --json')
     .action(async (options) => (await import('./boards.js')).runBoards(options));
 
   program

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import binaryen from 'binaryen';
@@ -91,6 +92,8 @@ describe('a refusal', () => {
 
 describe('files that are not there, or not what they should be', () => {
   const folder = temporaryFolder();
+  const folderAsModule = join(temporaryFolder(), 'f.wasm');
+  mkdirSync(folderAsModule);
   const nowhere = join(folder, 'nowhere');
   const file = (name: string): string => join(nowhere, name);
   const text = temporaryFile('a.txt', 'not a module');
@@ -122,7 +125,8 @@ describe('files that are not there, or not what they should be', () => {
     [['build', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, roamer, sensor']],
     [['build', folder], 'ERR_APP_NOT_FOUND', [folder, 'a file']],
     [['build', '--out', file('o.wasm')], 'ERR_USAGE_OUT', ['--out', 'APP']],
-    [['build', 'beacon', '--out', folder], 'EISDIR', [folder, 'not a file']],
+    [['build', 'beacon', '--out', folder], 'ERR_USAGE_OUT', [folder, 'ends in .wasm']],
+    [['build', 'beacon', '--out', folderAsModule], 'EISDIR', ['f.wasm', 'not a file']],
     [['build', 'beacon', '--out', join(text, 'o.wasm')], 'EEXIST', [text, 'a folder is needed']],
     [['run', 'nope'], 'ERR_APP_NOT_FOUND', ['"nope"', 'alarm, beacon, heartbeat, light, roamer, sensor']],
     [['run', file('m.wasm')], 'ERR_USAGE_FILE', [file('m.wasm'), missing]],
@@ -275,7 +279,18 @@ describe('help', () => {
         'CSV',
       ],
     ],
-    ['build', ['--out <file>', 'default: build/APP.wasm', '--use <name=value>', '--debug', 'default: off']],
+    ['boards', ['boards that an application can be built for']],
+    [
+      'build',
+      [
+        '--out <file>',
+        'default: build/[BOARD/]APP.wasm',
+        '--use <name=value>',
+        '--debug',
+        'default: off',
+        '--key <file>',
+      ],
+    ],
     [
       'broker',
       [
