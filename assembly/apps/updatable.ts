@@ -17,8 +17,8 @@ class State {
   readingTopic: i32;
   readings: i32;
   readingAt: i32;
-  /** What was missing of the update when its last chunk came. */
-  missing: i32;
+  /** What the board said to the last chunk. */
+  result: i32;
   reportedAt: i32;
 }
 
@@ -68,13 +68,14 @@ export function run(version: string): i32 {
 function take(version: string, event: Event): void {
   const result = client.update(event);
   const missing = result & (UPDATE_GAP - 1);
-  const isNext = missing === my().missing - 1;
-  my().missing = missing;
+  const isNext = result === my().result - 1;
+  const isNews = result !== my().result || client.isTime(my().reportedAt + REPORT_MS);
+  my().result = result;
   if (result < 0) {
-    report(version, result, ',"refused":');
+    if (isNews) report(version, result, ',"refused":');
   } else if (result >= UPDATE_GAP) {
-    if (client.isTime(my().reportedAt + REPORT_MS)) report(version, missing, ',"gap":true,"missing":');
-  } else if (isNext ? missing % REPORT_CHUNKS === 0 : client.isTime(my().reportedAt + REPORT_MS)) {
+    if (isNews) report(version, missing, ',"gap":true,"missing":');
+  } else if (isNext ? missing % REPORT_CHUNKS === 0 : isNews) {
     report(version, missing, ',"missing":'); // progress; or the first of an update, or one that was here before
   }
 }

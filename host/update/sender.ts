@@ -69,7 +69,7 @@ export class Sender {
   private next = 0;
   /** All chunks were there, at least once. */
   private wasWhole = false;
-  private hasDoubted = false;
+  private doubtedMs: Millis | undefined;
   private dueMs: Millis = Number.POSITIVE_INFINITY;
   private wentBackMs: Millis = Number.NEGATIVE_INFINITY;
   private retriesLeft: number;
@@ -115,13 +115,15 @@ export class Sender {
 
   private hearRefused(code: number, now: Millis): void {
     if (this.wasWhole && code === ErrorCode.UpdateFailed) this.outcome = { kind: 'rolled-back' };
-    else if (this.known > 0 || this.hasDoubted) this.outcome = { kind: 'refused', code };
-    else {
+    else if (this.doubtedMs === undefined && this.known === 0) {
       // Nothing of this update was heard of yet: perhaps these are the last chunks of another. Let them pass, and ask again.
-      this.hasDoubted = true;
-      this.next = this.total;
+      this.doubtedMs = now;
       this.dueMs = now + BACK_MS_MIN;
-    }
+    } else if (!this.isDoubting(now)) this.outcome = { kind: 'refused', code };
+  }
+
+  private isDoubting(now: Millis): boolean {
+    return this.doubtedMs !== undefined && now < this.doubtedMs + BACK_MS_MIN;
   }
 
   private hearMissing(missing: number, isGap: boolean, now: Millis): void {
