@@ -126,6 +126,8 @@ for (const board of NATIVE_BOARDS) {
       expect(await line.log()).toBe('unreachable');
       expect(await line.log()).toBe('started: trap');
       await line.packet(PacketType.Connect);
+      await line.board.reset(); // of which the trap is not the reason
+      expect(['resumed', 'started: power']).toContain(await line.log());
     });
 
     it('resets itself when the core faults, says so, and begins anew', async () => {
