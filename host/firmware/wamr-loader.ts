@@ -7,21 +7,10 @@
 // wanted is copied to a further cell ("preserved"), of which the second walk hands out one at each such place. The odd rules
 // on when a cell is free again are WAMR's; a frame is as large as they make it.
 import { FirmwareError } from './error.js';
-import { type FunctionBody, type FunctionType, LebReader, ValueType } from './wamr-module.js';
-
-/** How a build of WAMR writes its translated code. */
-export interface WamrTarget {
-  readonly pointerBytes: 4 | 8;
-  /** An opcode: the address of its handler, or an offset from the first one. */
-  readonly labelBytes: number;
-  /** An octet, or two where the core cannot read at odd addresses. */
-  readonly octetBytes: number;
-}
-
-/** Microcontrollers of 32 bits, as WAMR is built for them: Cortex-M, RISC-V, Xtensa. */
-export const WAMR_32_BIT: WamrTarget = { pointerBytes: 4, labelBytes: 4, octetBytes: 2 };
-/** x86-64 and AArch64. */
-export const WAMR_64_BIT: WamrTarget = { pointerBytes: 8, labelBytes: 8, octetBytes: 1 };
+import { CONTROL } from './wamr-control.js';
+import { cellCount, cellsOf, type FunctionBody, type FunctionType, LebReader, ValueType } from './wamr-module.js';
+import { directCells, MISCELLANEOUS, NUMERIC, type Operation } from './wamr-operations.js';
+import { CodeCounter, type WamrTarget } from './wamr-target.js';
 
 export interface WamrFrame {
   /** Cells of 4 octets. */
@@ -42,10 +31,6 @@ export interface LoaderContext {
   readonly globals: readonly ValueType[];
 }
 
-export function cellsOf(types: readonly ValueType[]): number {
-  return types.reduce((cells, type) => cells + cellCount(type), 0);
-}
-
 /** Retraces the loading of one function. Throws ERR_MODULE_FORMAT for what no module of ours has, such as SIMD. */
 export function loadFunction(context: LoaderContext, body: FunctionBody, target: WamrTarget): WamrFrame {
   const first = new Walk(context, body, target, undefined);
@@ -59,7 +44,7 @@ export function loadFunction(context: LoaderContext, body: FunctionBody, target:
     paramCells,
     localCells,
     stackCells: second.preservedNext - (paramCells + localCells) + 1,
-    codeBytes: first.codePeakBytes,
+    codeBytes: first.code.peakBytes,
     callees: [...first.callees],
   };
 }
@@ -85,19 +70,14 @@ interface Block {
   isUnreachable: boolean;
 }
 
-function cellCount(type: ValueType): number {
-  return type === ValueType.I64 || type === ValueType.F64 ? 2 : 1;
-}
-
 /** One of the loader's two walks through a function. Names in brackets are the loader's. */
-class Walk {
+export class Walk {
   /** The greatest cell of dynamic space, and one [max_dynamic_offset]. */
   cellMax: number;
   /** The next cell for a preserved local [preserved_local_offset]. */
   preservedNext: number;
-  codePeakBytes = 0;
   readonly callees = new Set<number>();
-  private codeBytes = 0;
+  readonly code: CodeCounter;
   /** The next cell of dynamic space [dynamic_offset]. */
   private cellNext: number;
   private readonly cellFirst: number;
@@ -120,6 +100,7 @@ class Walk {
     private readonly target: WamrTarget,
     preservedFirst: number | undefined,
   ) {
+    this.code = new CodeCounter(target);
     this.localTypes = [...body.type.params, ...body.locals];
     let place = 0;
     for (const type of this.localTypes) {
@@ -143,14 +124,14 @@ class Walk {
     this.openBlock('function', this.body.type.results);
     while (!this.reader.isAtEnd) {
       let opcode = this.reader.octet();
-      this.label();
+      this.code.label();
       if (opcode === OP.end && this.block.kind === 'if' && !this.block.hasElse) {
         // An else that is not written: the end comes again after it.
-        this.checkBlockEnd();
+        this.supply(this.block.results);
         opcode = OP.else;
         this.reader.back();
-        this.dropLabel();
-        this.label();
+        this.code.dropLabel();
+        this.code.label();
       }
       this.step(opcode);
       this.opcodeBefore = opcode;
@@ -168,7 +149,7 @@ class Walk {
     if (opcode >= OP.i32Load && opcode <= OP.i64Store32) {
       this.reader.unsigned(); // alignment
       this.reader.unsigned(); // offset
-      this.emit(INT32_BYTES);
+      this.code.emit(INT32_BYTES);
     }
     this.operate(numeric);
   }
@@ -177,21 +158,6 @@ class Walk {
   private operate({ takes, gives }: Operation): void {
     for (const type of takes) this.pop(type);
     if (gives !== undefined) this.push(gives);
-  }
-
-  // The code.
-
-  private emit(bytes: number): void {
-    this.codeBytes += bytes;
-    this.codePeakBytes = Math.max(this.codePeakBytes, this.codeBytes);
-  }
-
-  private label(): void {
-    this.emit(this.target.labelBytes);
-  }
-
-  private dropLabel(): void {
-    this.codeBytes -= this.target.labelBytes;
   }
 
   // The stack: of types, and of places.
@@ -216,7 +182,7 @@ class Walk {
   /** A place of its own in dynamic space, written down; or, with `place`, the one where the value is already. */
   private pushPlace(type: ValueType, place?: number): void {
     const cells = cellCount(type);
-    if (place === undefined) this.emit(INT16_BYTES);
+    if (place === undefined) this.code.emit(INT16_BYTES);
     this.places[this.placeCount] = place ?? this.cellNext;
     this.placeCount += cells;
     if (place !== undefined) return;
@@ -231,7 +197,7 @@ class Walk {
     if (this.placeCount < cells) return;
     this.placeCount -= cells;
     if (this.cellNext >= cells && this.isFreed(this.places[this.placeCount]!)) this.cellNext -= cells;
-    this.emit(INT16_BYTES);
+    this.code.emit(INT16_BYTES);
   }
 
   /** Whether dynamic space shrinks with a value that was there: not where it was the first cell. */
@@ -268,7 +234,7 @@ class Walk {
     this.placeCount = this.block.height;
   }
 
-  private unreachable(): void {
+  unreachable(): void {
     this.cutStack();
     this.block.isUnreachable = true;
   }
@@ -280,10 +246,6 @@ class Walk {
     for (const type of results) this.push(type, 0);
   }
 
-  private checkBlockEnd(): void {
-    this.supply(this.block.results);
-  }
-
   /** Copies a block's result to where the block's results are expected [reserve_block_ret]. */
   private placeResults(block: Block, isElse: boolean): void {
     if (block.results.length === 0) return;
@@ -291,18 +253,18 @@ class Walk {
     const type = block.results[0]!;
     const at = this.placeCount - cellCount(type);
     if (this.places[at] === block.cell) return;
-    if (isElse) this.dropLabel();
-    this.label();
-    this.emit(2 * INT16_BYTES);
+    if (isElse) this.code.dropLabel();
+    this.code.label();
+    this.code.emit(2 * INT16_BYTES);
     if (isElse) {
       this.places[at] = block.cell;
-      this.label();
+      this.code.label();
       return;
     }
     this.placeCount = at;
     this.cellNext = block.cell;
     this.pushPlace(type);
-    this.codeBytes -= INT16_BYTES;
+    this.code.takeBack(INT16_BYTES);
   }
 
   private readBlockType(): ValueType[] {
@@ -317,12 +279,12 @@ class Walk {
     const block = this.blocks.at(-1 - depth)!;
     const results = block.kind === 'loop' ? [] : block.results;
     this.supply(results);
-    this.emit(INT32_BYTES);
+    this.code.emit(INT32_BYTES);
     if (results.length > 0) {
-      this.emit(INT32_BYTES + results.length * (this.target.octetBytes + 2 * INT16_BYTES));
+      this.code.emit(INT32_BYTES + results.length * (this.target.octetBytes + 2 * INT16_BYTES));
       if (isAlways) this.cellNext = block.cell + cellsOf(results);
     }
-    this.emit(this.target.pointerBytes);
+    this.code.emit(this.target.pointerBytes);
   }
 
   /** Copies the old value of a local that is about to be written, where it is still wanted [preserve_referenced_local]. */
@@ -333,12 +295,12 @@ class Walk {
       if (this.places[i] !== place) continue;
       if (!isPreserved) {
         isPreserved = true;
-        this.dropLabel();
+        this.code.dropLabel();
         copy = this.preservedNext;
         if (this.isSecond) this.preservedNext += cellCount(type);
-        this.label();
-        this.emit(2 * INT16_BYTES);
-        this.label();
+        this.code.label();
+        this.code.emit(2 * INT16_BYTES);
+        this.code.label();
       }
       this.places[i] = copy;
     }
@@ -358,16 +320,16 @@ class Walk {
     this.preserveAll();
     if (kind === 'if') this.pop(ValueType.I32);
     this.openBlock(kind, this.readBlockType());
-    if (kind === 'if') this.emit(2 * this.target.pointerBytes);
-    else this.dropLabel();
+    if (kind === 'if') this.code.emit(2 * this.target.pointerBytes);
+    else this.code.dropLabel();
   }
 
   otherwise(): void {
     const { block } = this;
-    this.checkBlockEnd();
+    this.supply(this.block.results);
     block.hasElse = true;
     this.placeResults(block, true);
-    this.emit(this.target.pointerBytes);
+    this.code.emit(this.target.pointerBytes);
     this.cutStack();
     block.isUnreachable = false;
     this.cellNext = block.cell;
@@ -375,12 +337,12 @@ class Walk {
 
   end(): void {
     const { block } = this;
-    this.checkBlockEnd();
-    this.dropLabel();
+    this.supply(this.block.results);
+    this.code.dropLabel();
     this.blocks.pop();
     this.placeResults(block, false);
     if (this.blocks.length > 0) return;
-    this.label();
+    this.code.label();
     for (const type of block.results.toReversed()) this.popPlace(type, block);
   }
 
@@ -396,7 +358,7 @@ class Walk {
 
   branchTable(): void {
     const count = this.reader.unsigned();
-    this.emit(INT32_BYTES);
+    this.code.emit(INT32_BYTES);
     this.pop(ValueType.I32);
     for (let i = 0; i <= count; i++) {
       const types = [...this.types];
@@ -415,12 +377,8 @@ class Walk {
     this.unreachable();
   }
 
-  trap(): void {
-    this.unreachable();
-  }
-
   call(): void {
-    this.emit(INT32_BYTES);
+    this.code.emit(INT32_BYTES);
     const callee = this.reader.unsigned();
     this.callees.add(callee);
     const type = this.context.functions[callee]!;
@@ -429,7 +387,7 @@ class Walk {
   }
 
   drop(): void {
-    this.dropLabel();
+    this.code.dropLabel();
     if (this.available <= 0) return;
     const cells = cellCount(this.types.at(-1)!);
     this.types.length -= cells;
@@ -449,7 +407,7 @@ class Walk {
 
   getLocal(): void {
     const index = this.reader.unsigned();
-    this.dropLabel();
+    this.code.dropLabel();
     this.push(this.localTypes[index]!, this.localPlaces[index]!);
   }
 
@@ -458,18 +416,18 @@ class Walk {
     const type = this.localTypes[index]!;
     const isPreserved = this.preserve(this.localPlaces[index]!, type);
     if (this.localPlaces[index]! >= NEAR_LOCALS) {
-      this.emit(INT32_BYTES);
+      this.code.emit(INT32_BYTES);
       this.popPlace(type);
     } else {
-      this.dropLabel();
+      this.code.dropLabel();
       const cells = isPreserved ? 0 : directCells(this.opcodeBefore);
       if (cells > 0) {
         // The instruction before writes into the local by itself.
         this.placeCount -= cells;
         this.cellNext -= cells;
       } else {
-        this.label();
-        this.emit(this.target.octetBytes);
+        this.code.label();
+        this.code.emit(this.target.octetBytes);
         this.popPlace(type);
       }
     }
@@ -486,25 +444,25 @@ class Walk {
     this.popType(type);
     this.pushType(type);
     this.preserve(this.localPlaces[index]!, type);
-    this.emit(this.localPlaces[index]! < NEAR_LOCALS ? this.target.octetBytes : INT32_BYTES);
-    this.emit(INT16_BYTES);
+    this.code.emit(this.localPlaces[index]! < NEAR_LOCALS ? this.target.octetBytes : INT32_BYTES);
+    this.code.emit(INT16_BYTES);
   }
 
   getGlobal(): void {
     const type = this.context.globals[this.reader.unsigned()]!;
     this.pushType(type);
-    this.emit(INT32_BYTES);
+    this.code.emit(INT32_BYTES);
     this.pushPlace(type);
   }
 
   setGlobal(): void {
     const type = this.context.globals[this.reader.unsigned()]!;
-    this.emit(INT32_BYTES);
+    this.code.emit(INT32_BYTES);
     this.pop(type);
   }
 
   constant(type: ValueType): void {
-    this.dropLabel();
+    this.code.dropLabel();
     if (type === ValueType.I32) this.words.add(this.reader.signed());
     else if (type === ValueType.F32) this.words.add(this.reader.raw(INT32_BYTES).getInt32(0, true));
     else if (type === ValueType.I64) this.longs.add(`${this.reader.signed64()}`);
@@ -518,17 +476,13 @@ class Walk {
     this.push(ValueType.I32);
   }
 
-  nothing(): void {
-    this.dropLabel();
-  }
-
   prefixed(): void {
     const opcode = this.reader.unsigned();
-    this.emit(this.target.octetBytes);
+    this.code.emit(this.target.octetBytes);
     const operation = MISCELLANEOUS[opcode];
     if (operation === undefined) throw unsupported(`opcode 0xfc ${opcode}`);
     for (let i = 0; i < operation.immediates; i++) this.reader.unsigned();
-    this.emit(operation.emits * INT32_BYTES);
+    this.code.emit(operation.emits * INT32_BYTES);
     this.operate(operation);
   }
 }
@@ -541,161 +495,3 @@ function unsupported(what: string): FirmwareError {
 
 /** Opcodes by name where code asks for them (WebAssembly core specification, 5.4). */
 const OP = { else: 0x05, end: 0x0b, i32Load: 0x28, i64Store32: 0x3e } as const;
-
-type Control = (walk: Walk) => void;
-
-const CONTROL: Readonly<Record<number, Control>> = {
-  0: (walk) => walk.trap(),
-  1: (walk) => walk.nothing(),
-  2: (walk) => walk.enter('block'),
-  3: (walk) => walk.enter('loop'),
-  4: (walk) => walk.enter('if'),
-  5: (walk) => walk.otherwise(),
-  11: (walk) => walk.end(),
-  12: (walk) => walk.branch(),
-  13: (walk) => walk.branchIf(),
-  14: (walk) => walk.branchTable(),
-  15: (walk) => walk.leave(),
-  16: (walk) => walk.call(),
-  26: (walk) => walk.drop(),
-  27: (walk) => walk.select(),
-  32: (walk) => walk.getLocal(),
-  33: (walk) => walk.setLocal(),
-  34: (walk) => walk.teeLocal(),
-  35: (walk) => walk.getGlobal(),
-  36: (walk) => walk.setGlobal(),
-  63: (walk) => walk.memorySize(false),
-  64: (walk) => walk.memorySize(true),
-  65: (walk) => walk.constant(ValueType.I32),
-  66: (walk) => walk.constant(ValueType.I64),
-  67: (walk) => walk.constant(ValueType.F32),
-  68: (walk) => walk.constant(ValueType.F64),
-  252: (walk) => walk.prefixed(),
-};
-
-interface Operation {
-  readonly takes: readonly ValueType[];
-  readonly gives?: ValueType;
-}
-
-const TYPE_OF = { i: ValueType.I32, I: ValueType.I64, f: ValueType.F32, F: ValueType.F64 } as const;
-
-/** `iI:f` takes an i32 and an i64, the last one first, and gives an f32; capitals are 64 bits, f and F floating point. */
-function operation(signature: string): Operation {
-  const [takes = '', gives = ''] = signature.split(':');
-  const types = (letters: string): ValueType[] => [...letters].map((letter) => TYPE_OF[letter as keyof typeof TYPE_OF]);
-  return { takes: types(takes).toReversed(), ...(gives !== '' && { gives: types(gives)[0]! }) };
-}
-
-/** From, to (inclusive), signature. */
-const NUMERIC_RANGES: readonly (readonly [number, number, string])[] = [
-  [0x28, 0x28, 'i:i'],
-  [0x29, 0x29, 'i:I'],
-  [0x2a, 0x2a, 'i:f'],
-  [0x2b, 0x2b, 'i:F'],
-  [0x2c, 0x2f, 'i:i'],
-  [0x30, 0x35, 'i:I'],
-  [0x36, 0x36, 'ii'],
-  [0x37, 0x37, 'iI'],
-  [0x38, 0x38, 'if'],
-  [0x39, 0x39, 'iF'],
-  [0x3a, 0x3b, 'ii'],
-  [0x3c, 0x3e, 'iI'],
-  [0x45, 0x45, 'i:i'],
-  [0x46, 0x4f, 'ii:i'],
-  [0x50, 0x50, 'I:i'],
-  [0x51, 0x5a, 'II:i'],
-  [0x5b, 0x60, 'ff:i'],
-  [0x61, 0x66, 'FF:i'],
-  [0x67, 0x69, 'i:i'],
-  [0x6a, 0x78, 'ii:i'],
-  [0x79, 0x7b, 'I:I'],
-  [0x7c, 0x8a, 'II:I'],
-  [0x8b, 0x91, 'f:f'],
-  [0x92, 0x98, 'ff:f'],
-  [0x99, 0x9f, 'F:F'],
-  [0xa0, 0xa6, 'FF:F'],
-  [0xa7, 0xa7, 'I:i'],
-  [0xa8, 0xa9, 'f:i'],
-  [0xaa, 0xab, 'F:i'],
-  [0xac, 0xad, 'i:I'],
-  [0xae, 0xaf, 'f:I'],
-  [0xb0, 0xb1, 'F:I'],
-  [0xb2, 0xb3, 'i:f'],
-  [0xb4, 0xb5, 'I:f'],
-  [0xb6, 0xb6, 'F:f'],
-  [0xb7, 0xb8, 'i:F'],
-  [0xb9, 0xba, 'I:F'],
-  [0xbb, 0xbb, 'f:F'],
-  [0xbc, 0xbc, 'f:i'],
-  [0xbd, 0xbd, 'F:I'],
-  [0xbe, 0xbe, 'i:f'],
-  [0xbf, 0xbf, 'I:F'],
-  [0xc0, 0xc1, 'i:i'],
-  [0xc2, 0xc4, 'I:I'],
-];
-
-const NUMERIC: Readonly<Record<number, Operation>> = Object.fromEntries(
-  NUMERIC_RANGES.flatMap(([from, to, signature]) =>
-    Array.from({ length: to - from + 1 }, (_, i) => [from + i, operation(signature)]),
-  ),
-);
-
-interface PrefixedOperation extends Operation {
-  /** Numbers in the module, and numbers in the translated code. */
-  readonly immediates: number;
-  readonly emits: number;
-}
-
-const prefixed = (signature: string, immediates = 0, emits = 0): PrefixedOperation => ({
-  ...operation(signature),
-  immediates,
-  emits,
-});
-
-/** After 0xfc: conversions that saturate, memory.init, data.drop, memory.copy, memory.fill. */
-const MISCELLANEOUS: Readonly<Record<number, PrefixedOperation>> = {
-  0: prefixed('f:i'),
-  1: prefixed('f:i'),
-  2: prefixed('F:i'),
-  3: prefixed('F:i'),
-  4: prefixed('f:I'),
-  5: prefixed('f:I'),
-  6: prefixed('F:I'),
-  7: prefixed('F:I'),
-  8: prefixed('iii', 2, 1),
-  9: prefixed('', 1, 1),
-  10: prefixed('iii', 2),
-  11: prefixed('iii', 1),
-};
-
-/** Opcodes after which local.set costs nothing, and the cells of their result [LAST_OP_OUTPUT_I32, LAST_OP_OUTPUT_I64]. */
-const DIRECT_32 = [
-  [0x45, 0x78],
-  [0x28, 0x28],
-  [0x2a, 0x2a],
-  [0x2c, 0x2f],
-  [0x8b, 0x98],
-  [0xa7, 0xab],
-  [0xb2, 0xb6],
-  [0xbc, 0xbc],
-  [0xbe, 0xbe],
-] as const;
-const DIRECT_64 = [
-  [0x79, 0x8a],
-  [0x99, 0xa6],
-  [0x29, 0x29],
-  [0x2b, 0x2b],
-  [0x30, 0x35],
-  [0xac, 0xb1],
-  [0xb7, 0xbb],
-  [0xbd, 0xbd],
-  [0xbf, 0xbf],
-] as const;
-
-/** 0 where local.set takes an instruction of its own. */
-function directCells(opcode: number): number {
-  const isIn = (ranges: readonly (readonly [number, number])[]): boolean =>
-    ranges.some(([from, to]) => opcode >= from && opcode <= to);
-  return isIn(DIRECT_32) ? 1 : isIn(DIRECT_64) ? 2 : 0;
-}

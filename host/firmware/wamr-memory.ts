@@ -2,10 +2,12 @@
 // stack that is large enough and no larger, and a build can be held to the board's RAM.
 import type { Board } from './boards.js';
 import { FirmwareError } from './error.js';
-import { cellsOf, loadFunction, WAMR_32_BIT, WAMR_64_BIT, type WamrFrame, type WamrTarget } from './wamr-loader.js';
-import { type ModuleParts, takeApart } from './wamr-module.js';
+import { loadFunction, type WamrFrame } from './wamr-loader.js';
+import { cellsOf, type ModuleParts, takeApart } from './wamr-module.js';
+import { WAMR_32_BIT, WAMR_64_BIT, type WamrTarget } from './wamr-target.js';
 
-export { WAMR_32_BIT, WAMR_64_BIT, type WamrFrame, type WamrTarget } from './wamr-loader.js';
+export { WAMR_32_BIT, WAMR_64_BIT, type WamrTarget } from './wamr-target.js';
+export type { WamrFrame };
 
 /** WAMR as a board has it: a program of this machine has pointers of 64 bits, all other boards of 32. */
 export function wamrTargetOf(board: Board | undefined): WamrTarget {

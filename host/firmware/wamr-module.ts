@@ -10,6 +10,15 @@ export const enum ValueType {
   I32 = 0x7f,
 }
 
+/** Cells of 4 octets that a value takes. */
+export function cellCount(type: ValueType): number {
+  return type === ValueType.I64 || type === ValueType.F64 ? 2 : 1;
+}
+
+export function cellsOf(types: readonly ValueType[]): number {
+  return types.reduce((cells, type) => cells + cellCount(type), 0);
+}
+
 export interface FunctionType {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
