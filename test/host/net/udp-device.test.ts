@@ -7,7 +7,12 @@ import { EventKind, PacketType } from '../../../assembly/protocol/index.js';
 import { DeviceModule } from '../../../host/device/device.js';
 import { build } from '../../../host/firmware/build.js';
 import { fromPeer, toPeer } from '../../../host/net/peer-address.js';
-import { startUdpDevice, type UdpDevice, type UdpDeviceOptions } from '../../../host/net/udp-device.js';
+import {
+  type StateStore,
+  startUdpDevice,
+  type UdpDevice,
+  type UdpDeviceOptions,
+} from '../../../host/net/udp-device.js';
 import { decode, encode, type Packet } from '../../../host/wire/index.js';
 import { scratch } from '../firmware/modules.js';
 
@@ -187,5 +192,76 @@ describe('an address of UDP', () => {
     expect(toPeer({ host: 'localhost', port: 1 })).toHaveLength(0);
     expect(fromPeer(new Uint8Array(7))).toBeUndefined();
     expect(fromPeer(new Uint8Array())).toBeUndefined();
+  });
+});
+
+/** Keeps the last image, and remembers what was asked of it. */
+class Memory implements StateStore {
+  readonly asked: string[] = [];
+  image: Uint8Array | undefined;
+
+  load(): Uint8Array | undefined {
+    return this.image;
+  }
+
+  keep(image: Uint8Array): void {
+    this.asked.push('keep');
+    this.image = image;
+  }
+
+  forget(): void {
+    this.asked.push('forget');
+    this.image = undefined;
+  }
+}
+
+describe('a device on UDP whose state is kept', () => {
+  it('goes on from there after it was off', async () => {
+    const [gateway, state, begun] = [await Node.at(HOST), new Memory(), [] as string[]];
+    const onBegin = (how: string): void => void begun.push(how);
+    const first = await run(gateway.port, { state, onBegin });
+    first.device.act((d, now) => d.call('connect', 0, 0, now));
+    await gateway.hears(PacketType.Connect);
+    gateway.say(connAck);
+    await first.told(EventKind.Connected);
+    await first.device.close();
+    const second = await run(gateway.port, { state, onBegin });
+    await gateway.hears(PacketType.PingReq); // whether its session still stands
+    expect(second.device.device.call('link')).toBe(2);
+    expect(begun).toEqual(['started', 'resumed']);
+  });
+
+  it('says nothing that does not follow from what is kept', async () => {
+    const [gateway, state] = [await Node.at(HOST), new Memory()];
+    const { device } = await run(gateway.port, { state, tap: () => state.asked.push('say') });
+    state.asked.length = 0;
+    const kept = state.image!;
+    device.act((d, now) => d.call('connect', 0, 0, now));
+    expect(state.asked).toEqual(['say', 'keep']); // the module said it to the board, which kept the state
+    expect(state.image).not.toEqual(kept);
+    await gateway.hears(PacketType.Connect); // and only then sent it
+  });
+
+  it('says nothing at all where its state cannot be kept', async () => {
+    const [gateway, state] = [await Node.at(HOST), new Memory()];
+    const { device } = await run(gateway.port, { state });
+    state.keep = () => {
+      throw new Error('the disk is full');
+    };
+    expect(() => device.act((d, now) => d.call('connect', 0, 0, now))).toThrow('the disk is full');
+    const other = createSocket('udp4');
+    open.push({ close: () => other.close() });
+    other.send(encode(connAck), gateway.port, HOST); // arrives after whatever the device would have said
+    await gateway.hears(PacketType.ConnAck);
+    expect(gateway.heard.map(({ type }) => type)).toEqual([PacketType.ConnAck]);
+  });
+
+  it('starts anew where what was kept is damaged', async () => {
+    const [gateway, state, begun] = [await Node.at(HOST), new Memory(), [] as string[]];
+    const first = await run(gateway.port, { state });
+    await first.device.close();
+    state.image = state.image!.with(100, state.image![100]! ^ 1);
+    await run(gateway.port, { state, onBegin: (how) => void begun.push(how) });
+    expect(begun).toEqual(['started']);
   });
 });
