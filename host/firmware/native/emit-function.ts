@@ -15,6 +15,7 @@ import type {
   ValueType,
 } from './ir.js';
 import { childrenOf } from './ir.js';
+import { isSimple, labelsUsed, resultOfBinary, resultOfUnary } from './node-facts.js';
 import { atom, bare, binary, closed, condition, constant, made, unary, type Value } from './operators.js';
 
 export const C_TYPE: Readonly<Record<ValueType, string>> = {
@@ -461,50 +462,4 @@ function closedCondition(value: Value): string {
 /** Labels of the module begin with its own signs. */
 function labelOf(label: string): string {
   return `l_${label.replace(/\W/g, '_')}`;
-}
-
-/** Nothing happens in it, and nothing can trap. */
-function isSimple(node: Node): boolean {
-  switch (node.kind) {
-    case 'const':
-    case 'get':
-      return true;
-    case 'unary':
-      return !node.op.startsWith('Trunc') && isSimple(node.value);
-    case 'binary':
-      return !/^(Div|Rem)/.test(node.op) && isSimple(node.left) && isSimple(node.right);
-    default:
-      return false;
-  }
-}
-
-function labelsUsed(body: Node): Set<string> {
-  const used = new Set<string>();
-  const visit = (node: Node): void => {
-    if (node.kind === 'break') used.add(node.label);
-    if (node.kind === 'switch') for (const label of [...node.labels, node.otherwise]) used.add(label);
-    childrenOf(node).forEach(visit);
-  };
-  visit(body);
-  return used;
-}
-
-const TYPE_OF_SUFFIX: Readonly<Record<string, ValueType>> = {
-  Int32: 'i32',
-  Int64: 'i64',
-  Float32: 'f32',
-  Float64: 'f64',
-};
-
-function resultOfBinary(op: string): ValueType {
-  const suffix = /(Int|Float)(32|64)$/.exec(op)![0];
-  return /^(Eq|Ne|Lt|Le|Gt|Ge)/.test(op) ? 'i32' : TYPE_OF_SUFFIX[suffix]!;
-}
-
-function resultOfUnary(op: string): ValueType {
-  if (op.startsWith('EqZ') || op === 'WrapInt64' || op === 'ReinterpretFloat32') return 'i32';
-  if (/^Extend[SU]Int32$/.test(op) || op === 'ReinterpretFloat64') return 'i64';
-  if (op === 'PromoteFloat32' || op === 'ReinterpretInt64') return 'f64';
-  if (op === 'DemoteFloat64' || op === 'ReinterpretInt32') return 'f32';
-  return TYPE_OF_SUFFIX[/(Int|Float)(32|64)$/.exec(op)![0]]!;
 }
