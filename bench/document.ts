@@ -134,7 +134,7 @@ function formatMemory(rows: readonly MemoryRow[]): string {
 }
 
 /** A row for each core, a column for each QoS. */
-function formatInstructions(rows: readonly InstructionRow[]): string {
+export function formatInstructions(rows: readonly InstructionRow[]): string {
   const boards = [...new Set(rows.map(({ board }) => board))];
   const lines = boards.map((board) => {
     const own = rows.filter((row) => row.board === board);

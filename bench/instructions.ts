@@ -78,7 +78,7 @@ async function countOn(board: Board, built: Built): Promise<{ instructions: numb
 
 async function start(board: Board, { name, linked, shifted }: Built, folder: string): Promise<LockstepBoard> {
   if (board.host === undefined) {
-    const options = { board, name, module: linked.bytes, shifted, outDir: folder, main: 'lockstep' } as const;
+    const options = { board, name, module: linked.named, shifted, outDir: folder, main: 'lockstep' } as const;
     return lockstepOnEmulator(board, (await buildNative(options)).elf);
   }
   const program = await buildHostBoard(board);

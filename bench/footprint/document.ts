@@ -25,9 +25,10 @@ const OTHERS: readonly (readonly [client: string, protocol: string, textBytes: s
 const OTHERS_BUILT =
   "Debian's arm-none-eabi-gcc 12.2, `-Os -mcpu=cortex-m4 -mthumb -DNDEBUG`, no C library and no port";
 
-/** What to try next where the aim of the client's text is missed. */
-const NEXT_IDEA = `the datagrams of most packets are encoded and decoded field by field through one table; what is left is mostly the
-session's logic, of which the next largest part is the search for topics by name: one pass over names instead of one a purpose`;
+/** What to try next where an aim is missed. */
+const NEXT_FOR_CLIENT = `make sequences of instructions that are repeated into functions: an outliner, which LLVM has for Thumb-2 and gcc has not`;
+const NEXT_FOR_LINEAR = `keep the texts of applications as octets of UTF-8: as strings of AssemblyScript each takes two octets a letter and a header of 20`;
+const NEXT_FOR_RAM = `take the ring of the serial line out of the port where the module's own buffer can take its octets`;
 
 const HEADER = `# Footprint
 
@@ -37,17 +38,20 @@ Thimble's own backend and compiled by the compilers below, as \`thimble build AP
 
 const ABOUT_FIRMWARE = `The whole firmware: the module, the board's port and what it takes from the C library. *stack used* is the high-water mark of the
 painted stack after a quarter of an hour on a radio that loses 15 % both ways, doubles 8 % and reorders 5 %, played call by call
-in the emulator; *stack at most* is the worst case of the whole call graph, an interrupt at the worst moment included. *RAM* is data,
-bss and what the board keeps for the stack. Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) use no
+in the emulator, in firmware whose loop takes its calls from outside and may use a little more than the board's own; *stack at most* is the
+worst case of the board's own firmware, the whole call graph with an interrupt at the worst moment. *RAM* is data, bss and what the
+board keeps for the stack. Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) use no
 stack by themselves, and the linker leaves out of them what nobody calls here: their whole size is in the next table.`;
 
 const ABOUT_CLIENT = `\`modem-mqttsn\` with every verb and every packet of MQTT-SN 1.2, code and constants, without port and C library, as the figures of
-other clients are taken. *checked* holds each access to memory against the module's regions. *plain wasm2c* is what wabt makes of
-the same module, before the library that it needs besides.`;
+other clients are taken. *text* is with the flags that firmware is compiled with (host/firmware/native/flags.ts), *-Os alone* without
+them. *checked* holds each access to memory against the module's regions. *plain wasm2c* is what wabt makes of the same module, with
+\`-Os\`, before the library that it needs besides.`;
 
-const ABOUT_WAMR = `On this machine, whose pointers have 64 bits: on a core of 32 bits everything but linear memory is about half. What WAMR's fast
-interpreter takes for a module is mostly its translation. *operand stack* is what the module can need at most on 32 bits, as the build works it
-out (\`operandStackBytes\`).`;
+const ABOUT_WAMR = `RAM that WAMR's fast interpreter takes for a module that lies in flash, besides linear memory: its translation (*load*), its
+*instance*, and what runs it (*exec_env*, without the operand stack). On a core of 32 bits as the build works it out; and on this
+machine, whose pointers have 64, as WAMR's own pool says, to which the build's figures are held. *operand stack* is what the
+module can need at most on 32 bits.`;
 
 export function formatFootprint(footprint: Footprint, date: string | undefined): string {
   const { versions, firmware, wamr, client } = footprint;
@@ -76,22 +80,41 @@ function formatAims({ firmware, client, wamr }: Footprint): string {
   const { textBytes } = client.find(({ board }) => readBoard(board).toolchain!.flags.includes(CLIENT_AIM.cpu))!;
   const linear = [...firmware, ...wamr].map(({ linearBytes }) => linearBytes);
   const smallest = firmware.filter(({ board }) => readBoard(board).ramBytes === RAM_AIM_BYTES);
-  const rows = [
-    aim('MQTT-SN client with all of 1.2, text on a Cortex-M4', textBytes, CLIENT_AIM.textBytes),
-    aim('linear memory, the largest of all modules', Math.max(...linear), LINEAR_AIM_BYTES),
-    aim(
-      `RAM of the largest application with its port on ${smallest[0]?.board}`,
-      Math.max(...smallest.map(ramOf)),
-      RAM_AIM_BYTES,
-    ),
+  const aims: readonly Aim[] = [
+    {
+      what: 'MQTT-SN client with all of 1.2, text on a Cortex-M4',
+      is: textBytes,
+      atMost: CLIENT_AIM.textBytes,
+      next: NEXT_FOR_CLIENT,
+    },
+    {
+      what: 'linear memory, the largest of all modules',
+      is: Math.max(...linear),
+      atMost: LINEAR_AIM_BYTES,
+      next: NEXT_FOR_LINEAR,
+    },
+    {
+      what: `RAM of the largest application with its port on ${smallest[0]?.board}`,
+      is: Math.max(...smallest.map(ramOf)),
+      atMost: RAM_AIM_BYTES,
+      next: NEXT_FOR_RAM,
+    },
   ];
-  const table = formatTable(['aim', 'at most', 'is', ''], rows, 1);
-  return textBytes <= CLIENT_AIM.textBytes ? table : `${table}\nThe next idea for the client: ${NEXT_IDEA}.\n`;
+  return formatTable(['aim', 'at most', 'is', '', 'next idea'], aims.map(formatAim), 1);
 }
 
-function aim(what: string, is: number, atMost: number): string[] {
+interface Aim {
+  readonly what: string;
+  readonly is: number;
+  readonly atMost: number;
+  readonly next: string;
+}
+
+function formatAim({ what, is, atMost, next }: Aim): string[] {
   const by = atMost - is;
-  return [what, bytes(atMost), bytes(is), by >= 0 ? `met, ${bytes(by)} to spare` : `**missed by ${bytes(-by)}**`];
+  const figures = [what, bytes(atMost), bytes(is)];
+  if (by >= 0) return [...figures, `met, ${bytes(by)} to spare`, '–'];
+  return [...figures, `**missed by ${bytes(-by)}**`, next];
 }
 
 const ramOf = ({ dataBytes, bssBytes, stackReservedBytes }: FirmwareRow): number =>
@@ -123,11 +146,12 @@ function formatFirmware(rows: readonly FirmwareRow[]): string {
 }
 
 function formatClient(rows: readonly ClientRow[]): string {
-  const head = ['core', 'flags', 'text', 'checked', 'plain wasm2c'];
-  const cells = rows.map(({ board, core, textBytes, checkedTextBytes, wasm2cTextBytes }) => [
+  const head = ['core', 'flags', 'text', '-Os alone', 'checked', 'plain wasm2c'];
+  const cells = rows.map(({ board, core, textBytes, plainTextBytes, checkedTextBytes, wasm2cTextBytes }) => [
     core,
-    `\`-Os ${readBoard(board).toolchain!.flags.join(' ')}\``,
+    `\`${readBoard(board).toolchain!.flags.join(' ')}\``,
     bytes(textBytes),
+    bytes(plainTextBytes),
     bytes(checkedTextBytes),
     wasm2cTextBytes === null ? '–' : bytes(wasm2cTextBytes),
   ]);
@@ -135,11 +159,12 @@ function formatClient(rows: readonly ClientRow[]): string {
 }
 
 function formatWamr(rows: readonly WamrRow[]): string {
-  const head = ['module', 'board', 'wasm', 'load', 'instance', 'exec_env', 'operand stack', 'linear memory'];
+  const memory = ['load', 'instance', 'exec_env'];
+  const head = ['module', 'wasm', 'linear memory', 'operand stack', ...memory, ...memory.map((m) => `${m}, 64 bits`)];
   const cells = rows.map((row) => [
     row.module,
-    row.board,
-    ...[row.wasmBytes, row.loadBytes, row.instanceBytes, row.execEnvBytes, row.stackBytes, row.linearBytes].map(bytes),
+    ...[row.wasmBytes, row.linearBytes, row.stackBytes].map(bytes),
+    ...[row.on32Bit, row.measured].flatMap((m) => [m.loadBytes, m.instanceBytes, m.execEnvBytes].map(bytes)),
   ]);
   return formatTable(head, cells, 2);
 }
@@ -148,7 +173,7 @@ function formatWamr(rows: readonly WamrRow[]): string {
 function formatTable(head: readonly string[], rows: readonly (readonly string[])[], numbersFrom: number): string {
   const isFacts = head.every((cell) => cell === '');
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rule = head.map((_, i) => (!isFacts && i >= numbersFrom ? '---:' : '---')).join('|');
+  const rule = head.map((name, i) => (!isFacts && i >= numbersFrom && name !== 'next idea' ? '---:' : '---')).join('|');
   return `${line(head)}\n|${rule}|\n${rows.map(line).join('\n')}\n`;
 }
 

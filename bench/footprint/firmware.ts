@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Board } from '../../host/firmware/boards.js';
-import { buildNative } from '../../host/firmware/native/build-native.js';
+import { buildNative, type NativeBuild } from '../../host/firmware/native/build-native.js';
 import { lockstepOnEmulator } from '../../host/firmware/run/lockstep-board.js';
 import { type Call, type DayOptions, type Publish, recordDay, repeatCall } from './day.js';
 import type { Built } from './modules.js';
@@ -45,7 +45,7 @@ const DAY: DayOptions = {
 
 export async function measureFirmware({ name, linked, shifted }: Built, board: Board): Promise<FirmwareRow> {
   const folder = mkdtempSync(join(tmpdir(), 'thimble-footprint-'));
-  const options = { board, name, module: linked.bytes, shifted, outDir: folder };
+  const options = { board, name, module: linked.named, shifted, outDir: folder };
   try {
     const { textBytes, dataBytes, bssBytes, stackBytes } = await buildNative(options);
     const lockstep = await buildNative({ ...options, name: `${name}-lockstep`, main: 'lockstep' });
@@ -56,7 +56,7 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
       textBytes,
       dataBytes,
       bssBytes,
-      stackBytes: await measureStack(board, lockstep.elf, linked.bytes),
+      stackBytes: await measureStack(board, lockstep, linked.bytes),
       stackWorstBytes: stackBytes,
       stackReservedBytes: board.stackBytes ?? 0,
       linearBytes: linked.linearBytes,
@@ -66,14 +66,20 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
   }
 }
 
-/** Plays a day in the emulator. */
-async function measureStack(board: Board, elf: string, wasm: Uint8Array): Promise<number | null> {
+/** Plays a day in the emulator. What was used is never more than what the build says can be. */
+async function measureStack(
+  board: Board,
+  { elf, stackBytes: atMost }: NativeBuild,
+  wasm: Uint8Array,
+): Promise<number | null> {
   const calls = dayOf(wasm);
   if (calls.every(({ sent }) => sent.length === 0)) return null; // it waits for calls of others
   const { device, close } = await lockstepOnEmulator(board, elf);
   try {
     for (const call of calls) await repeatCall(device, call, SEED);
-    return (await device.measure()).stackBytes;
+    const { stackBytes } = await device.measure();
+    if (stackBytes <= atMost) return stackBytes;
+    throw new Error(`${board.name}: ${stackBytes} octets of stack were used, where ${atMost} is said to be the worst`);
   } finally {
     await close();
   }

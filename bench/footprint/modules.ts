@@ -8,6 +8,7 @@ import { type Linked, link } from '../../host/firmware/link.js';
 export interface Built {
   readonly name: string;
   readonly linked: Linked;
+  /** With names, as `linked.named`. */
   readonly shifted: Uint8Array;
 }
 
@@ -34,5 +35,5 @@ export function buildOnce(target: CompileOptions & { readonly name: string }, bo
 export async function buildTwice(target: CompileOptions & { readonly name: string }): Promise<Built> {
   const linked = link(await compile(target));
   const shifted = link(await compile({ ...target, memoryBase: SHIFTED_BASE }));
-  return { name: target.name, linked, shifted: shifted.bytes };
+  return { name: target.name, linked, shifted: shifted.named };
 }
