@@ -95,7 +95,8 @@ describeWithTools(WAMR_TOOLS, 'WAMR itself', () => {
     const told = JSON.parse(stdout) as Record<'loadBytes' | 'instanceBytes' | 'execEnvBytes', number>;
     const computed = wamrMemory(wasm, stack, WAMR_64_BIT);
     expect(computed.execEnvBytes).toBe(told.execEnvBytes);
-    expect(Math.abs(computed.instanceBytes - told.instanceBytes)).toBeLessThanOrEqual(16); // what the pool cannot split off
+    // Up to 8 octets of each of the seven allocations are what the pool cannot split off.
+    expect(Math.abs(computed.instanceBytes - told.instanceBytes)).toBeLessThanOrEqual(7 * 8);
     // WAMR counts a free block that the loader left and that was given whole as if it had been cut to size.
     expect(computed.loadBytes).toBeGreaterThanOrEqual(told.loadBytes);
     expect(computed.loadBytes).toBeLessThan(told.loadBytes * 1.06);
