@@ -123,6 +123,7 @@ describe('a serial forwarder', () => {
     ['has lost octets', PINGRESP.subarray(1)],
     ['has octets too many', Uint8Array.of(...PINGRESP, 0)],
     ['is in an envelope already', envelope(Uint8Array.of(1), PINGRESP)],
+    ['is an envelope with nothing in it', Uint8Array.of(4, PacketType.Forwarded, 0, 1)],
   ])('passes nothing on that %s', async (_, frame) => {
     const line = world.add('a');
     line.receive(frame);
