@@ -33,13 +33,7 @@ fn main() {
 
 fn compiler(headers: &Path) -> cc::Build {
     let mut build = cc::Build::new();
-    build
-        .include(COMMON)
-        .include(headers)
-        .std("c11")
-        .warnings(true)
-        .extra_warnings(true)
-        .warnings_into_errors(true);
+    build.include(COMMON).include(headers).std("c11").warnings(true).extra_warnings(true).warnings_into_errors(true);
     build
 }
 

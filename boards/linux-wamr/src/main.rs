@@ -50,7 +50,9 @@ fn run(options: Options) -> Result<(), String> {
     let name = options.module.display().to_string();
     let shipped = fs::read(&options.module).map_err(|error| format!("{name}: {error}"))?;
     let link = match &options.work {
-        Work::Run { gateway } => Link::Udp(Udp::open(gateway).map_err(|error| format!("--gateway {gateway}: {error}"))?),
+        Work::Run { gateway } => {
+            Link::Udp(Udp::open(gateway).map_err(|error| format!("--gateway {gateway}: {error}"))?)
+        }
         Work::Lockstep | Work::Memory => Link::Stdio(Stdio::default()),
     };
     let slots = options.updates.map(|(folder, shipped)| Slots::new(folder, shipped)).transpose()?;

@@ -192,7 +192,13 @@ fn settle() {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn port_receive(buffer: *mut u8, max: usize, from: *mut u8, from_bytes: *mut usize, ms: u32) -> usize {
+unsafe extern "C" fn port_receive(
+    buffer: *mut u8,
+    max: usize,
+    from: *mut u8,
+    from_bytes: *mut usize,
+    ms: u32,
+) -> usize {
     settle();
     // SAFETY: link.h says how large both are; nobody else writes to them meanwhile.
     let (buffer, from, from_bytes) = unsafe {

@@ -23,8 +23,7 @@ impl Stdio {
                 let octet = self.input[self.next];
                 self.next += 1;
                 // SAFETY: slip_decode writes at most `max` octets to the frame.
-                let bytes =
-                    unsafe { shared::slip_decode(&mut self.decoder, frame.as_mut_ptr(), frame.len(), octet) };
+                let bytes = unsafe { shared::slip_decode(&mut self.decoder, frame.as_mut_ptr(), frame.len(), octet) };
                 if bytes > 0 {
                     return bytes;
                 }
