@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { encodeFrame, FrameDecoder } from '../../net/slip.js';
 import type { Board, Emulator } from '../boards.js';
 import { FirmwareError } from '../error.js';
+import { findProgram } from '../programs.js';
 import { Monitor } from './qmp.js';
 
 /**
@@ -55,12 +56,15 @@ export interface RunningBoard {
 export async function startEmulator(board: Board, elf: string, options: EmulatorOptions): Promise<RunningBoard> {
   const { emulator } = board;
   if (emulator === undefined) throw new FirmwareError('ERR_EMULATOR', `${board.name} has no emulator`);
+  const program = findProgram(emulator.program);
+  if (program === undefined) {
+    throw new FirmwareError('ERR_EMULATOR', `${emulator.program} is not installed: thimble doctor says how to get it`);
+  }
   const folder = mkdtempSync(join(tmpdir(), 'thimble-board-'));
   const monitor = await Monitor.listen(join(folder, MONITOR_FILE));
   const line = openLine(join(folder, LINE_FILE));
-  const child = spawn(emulator.program, argumentsFor(emulator, elf, folder, options.seed), {
-    stdio: ['pipe', line.writer, 'pipe'],
-  });
+  const [command, ...args] = [...leash(), program, ...argumentsFor(emulator, elf, folder, options.seed)];
+  const child = spawn(command!, args, { stdio: ['pipe', line.writer, 'pipe'] });
   closeSync(line.writer);
   const running = new EmulatedBoard(child, line.reader, monitor, emulator.program, options);
   void running.ended.then(() => rmSync(folder, { recursive: true, force: true }));
@@ -70,6 +74,12 @@ export async function startEmulator(board: Board, elf: string, options: Emulator
     throw (await running.ended) ?? error;
   }
   return running;
+}
+
+/** An emulator does not notice that nobody is there any more. Where the system can, it ends it with this process. */
+function leash(): string[] {
+  const program = findProgram('setpriv');
+  return program === undefined ? [] : [program, '--pdeathsig', 'KILL'];
 }
 
 /**
@@ -170,10 +180,7 @@ class EmulatedBoard implements RunningBoard {
     this.options.onEnd?.(reason);
   }
 
-  private explain(error?: NodeJS.ErrnoException): FirmwareError {
-    if (error?.code === 'ENOENT') {
-      return new FirmwareError('ERR_EMULATOR', `${this.program} is not installed: thimble doctor says how to get it`);
-    }
+  private explain(error?: Error): FirmwareError {
     const said = error?.message ?? (this.complaint.trim() || `exit status ${this.child.exitCode}`);
     return new FirmwareError('ERR_EMULATOR', `${this.program} has ended by itself: ${said}`);
   }
