@@ -166,7 +166,7 @@ function formatWamr(rows: readonly WamrRow[]): string {
     ...[row.wasmBytes, row.linearBytes, row.stackBytes].map(bytes),
     ...[row.on32Bit, row.measured].flatMap((m) => [m.loadBytes, m.instanceBytes, m.execEnvBytes].map(bytes)),
   ]);
-  return formatTable(head, cells, 2);
+  return formatTable(head, cells, 1);
 }
 
 /** Columns from `numbersFrom` on stand right. */
