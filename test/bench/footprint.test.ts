@@ -95,6 +95,7 @@ describe('docs/FOOTPRINT.md', () => {
     const text = readFileSync(join(ROOT, 'docs', 'FOOTPRINT.md'), 'utf8');
     for (const { name } of [...native, ...hosted])
       expect(text).toMatch(new RegExp(`^\\| beacon \\| ${name} \\| `, 'm'));
+    expect(text.slice(text.indexOf('## WAMR'))).toMatch(/^\| beacon \| /m);
     for (const line of text.split('\n').filter((l) => l.startsWith('| beacon')))
       expect(line).not.toMatch(/NaN|undefined/);
   });
