@@ -16,7 +16,7 @@ export function addProjectCommands(program: Command): void {
     .argument('[APP]', 'a file, or the name of an example or module', 'sensor')
     .option('--boards <names>', 'boards with a comma between, or all', 'all')
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  thimble size sensor --boards native-sim')
+    .addHelpText('after', '\nExample:\n  thimble size sensor --boards BOARD,BOARD')
     .action(async (app, options) => (await import('./size.js')).runSize(app, options));
 
   program
