@@ -28,7 +28,7 @@ export function setup(seed: i32): void {
 }
 
 function topicOf(seed: i32, leaf: string): i32 {
-  text.clear().add('home/light-').addHex(seed, 8).add(leaf);
+  text.clear().add('home/').add('light-').addHex(seed, 8).add(leaf);
   return client.topicOfText();
 }
 

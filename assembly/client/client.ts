@@ -8,7 +8,7 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { keepAlive, keepAliveAt, lose, onConnAck, onDisconnect, over, ping, startConnect } from './connection';
 import { isStranger, onDiscovery, sendGwInfo, sendSearchGw, untilExpired } from './discovery';
-import { alarm, answeredBy, isDue, retryNow, settle, tryAgain, wait } from './exchange';
+import { alarm, answeredBy, isDue, retryFrom, settle, tryAgain, wait } from './exchange';
 import { isForUs } from './forwarded';
 import { onPublish, onPubRel, onRegister, wakeInbound } from './inbound';
 import {
@@ -63,11 +63,9 @@ export function wakeImage(now: i32): i32 {
   client.ahead = client.now - now;
   client.tickAt = client.now;
   wakeInbound();
+  retryFrom(Request.Control);
   let isWaiting = false;
-  for (let i = 0; i < REQUESTS_MAX; i++) {
-    retryNow(i);
-    if (owedBy(i) && owedBy(i) !== Owed.Wait) isWaiting = true;
-  }
+  for (let i = 0; i < REQUESTS_MAX; i++) if (owedBy(i) && owedBy(i) !== Owed.Wait) isWaiting = true;
   // Where no request goes out that tells whether the session still stands, PINGREQ does.
   if (client.link === Link.Active && !isWaiting) alarm(0);
   return ErrorCode.None;
@@ -251,7 +249,7 @@ export function isBusy(): bool {
 export function untilDue(): i32 {
   let ms = untilExpired();
   for (let i = 0; isRunning(i); i++) if (owedBy(i)) ms = min(ms, remaining(exchangeAt(i).dueAt));
-  if (client.link === Link.Active && !owedBy(Request.Control) && client.keepAliveMs)
+  if (client.link === Link.Active && !owedBy(Request.Control) && client.keepAliveS)
     ms = min(ms, remaining(keepAliveAt()));
   return ms;
 }

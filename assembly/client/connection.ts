@@ -10,12 +10,12 @@ import { PacketType } from '../protocol/packet-type';
 import { ReturnCode } from '../protocol/return-code';
 import { adoptGateway, chooseGateway, failOver, search } from './discovery';
 import { raise } from './events';
-import { alarm, isDue, retryNow, settle } from './exchange';
+import { alarm, isDue, retryFrom, settle } from './exchange';
 import { forgetInbound } from './inbound';
 import { restartPublish } from './outbound';
 import { ask } from './requests';
 import { rest } from './sleep';
-import { CLIENT_ID_AT, client, count, Link, Owed, owedBy, packet, REQUESTS_MAX, Request, random, Will } from './state';
+import { CLIENT_ID_AT, client, count, Link, Owed, owedBy, packet, Request, random, Will } from './state';
 import { forgetSession } from './topics';
 import { transmit, transmitWith } from './transmit';
 import { loseWill } from './will';
@@ -43,7 +43,7 @@ export function connect(keepAliveS: i32, clean: bool): i32 {
   if (link === Link.Active || link === Link.Connecting) return ErrorCode.None;
   // A sleeper's session is alive: waking it up must not wipe it.
   const sleeps = link >= Link.FallingAsleep && link <= Link.Awake;
-  client.keepAliveMs = keepAliveS * 1000;
+  client.keepAliveS = <u16>keepAliveS;
   client.clean = clean ? 1 : 0;
   if (clean && !sleeps) client.resync = 1;
   client.attempts = 0;
@@ -70,7 +70,7 @@ export function sendConnect(): void {
   }
   packet.flags = flags;
   packet.code = PROTOCOL_ID;
-  packet.duration = client.keepAliveMs / 1000;
+  packet.duration = client.keepAliveS;
   transmitWith(PacketType.Connect, CLIENT_ID_AT);
 }
 
@@ -106,18 +106,18 @@ function enter(): void {
   client.waking = 0;
   // The congestion was of the last gateway.
   if (isAnother && owedBy(Request.Publish) === Owed.Wait) settle(Request.Publish);
-  for (let i = 1; i < REQUESTS_MAX; i++) retryNow(i);
+  retryFrom(Request.Register);
   raise(EventKind.Connected);
 }
 
 /** PINGREQ once three quarters of the keep-alive have passed without a word of ours or of the gateway's. */
 export function keepAliveAt(): i32 {
   const silentSince = client.sentAt - client.heardAt < 0 ? client.sentAt : client.heardAt;
-  return silentSince + client.keepAliveMs - (client.keepAliveMs >> 2);
+  return silentSince + <i32>client.keepAliveS * 750;
 }
 
 export function keepAlive(): void {
-  if (client.keepAliveMs && !owedBy(Request.Control) && isDue(keepAliveAt())) ping();
+  if (client.keepAliveS && !owedBy(Request.Control) && isDue(keepAliveAt())) ping();
 }
 
 export function ping(): void {
@@ -146,7 +146,7 @@ export function disconnect(): i32 {
 
 export function sendDisconnect(): void {
   packet.present = client.link === Link.FallingAsleep ? 1 : 0;
-  packet.duration = client.sleepMs / 1000;
+  packet.duration = client.sleepS;
   transmit(PacketType.Disconnect);
 }
 
@@ -189,9 +189,9 @@ function retreat(another: bool): void {
 
 /** The next pause: doubled each time from T_retry, with jitter, so that a fleet does not return as one. */
 export function pauseMs(): i32 {
-  let ms = T_RETRY_MS;
-  for (let i = <i32>client.attempts; i > 0 && ms < RECONNECT_MS_MAX; i--) ms <<= 1;
-  if (client.attempts < 255) client.attempts++;
-  const half = min(ms, RECONNECT_MS_MAX) >> 1;
-  return half + <i32>(random() % <u32>half);
+  // So many times T_retry is doubled before it is RECONNECT_MS_MAX or more; further attempts need no counting.
+  const most = max(32 - clz((RECONNECT_MS_MAX - 1) / T_RETRY_MS), 1);
+  const half = min<u32>(T_RETRY_MS << client.attempts, RECONNECT_MS_MAX) >> 1;
+  if (<i32>client.attempts < most) client.attempts++;
+  return half + (random() % half);
 }

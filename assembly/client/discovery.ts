@@ -36,8 +36,8 @@ export function discover(radius: i32): i32 {
   if (GATEWAYS_MAX === 0) return radius ? ErrorCode.Full : ErrorCode.None;
   if (!radius || !client.radius) {
     // What was chosen by other rules is no choice any more, unless there is a session with it.
-    const stands = client.link && <i32>client.link < Link.Lost;
-    for (let i = stands ? 1 : 0; i < GATEWAYS_MAX; i++) forget(gatewayAt(i));
+    if (!client.link || <i32>client.link >= Link.Lost) forget(gateway);
+    for (let i = 1; i < GATEWAYS_MAX; i++) gatewayAt(i).known = <u8>Known.Not;
   }
   client.radius = <u8>radius;
   if (!radius && client.link === Link.Searching) {
@@ -155,13 +155,11 @@ export function onDiscovery(): i32 {
 
 /** Remembers the gateway at PEER_AT, in the place of one that is gone, or of any but the one in use. */
 function note(): void {
-  let place = gatewayAt(0);
-  let free = false;
+  let free: Gateway | null = null;
   for (let i = 0; i < GATEWAYS_MAX; i++) {
     const known = gatewayAt(i);
     if (!isThere(known)) {
-      if (!free) place = known;
-      free = true;
+      if (!free) free = known;
       continue;
     }
     const isSame = known.known === Known.Unnamed || <i32>known.id === packet.code;
@@ -172,11 +170,11 @@ function note(): void {
   }
   if (!free) {
     if (GATEWAYS_MAX < 2) return;
-    place = gatewayAt(1 + randomMs(GATEWAYS_MAX - 1));
+    free = gatewayAt(1 + randomMs(GATEWAYS_MAX - 1));
   }
-  place.known = 0;
-  memory.copy(addressOf(place), PEER_AT, ADDRESS_BYTES);
-  renew(place);
+  free.known = <u8>Known.Not;
+  memory.copy(addressOf(free), PEER_AT, ADDRESS_BYTES);
+  renew(free);
 }
 
 /** It has been heard of again. The gateway in use stays the same when it says its GwId. */

@@ -53,11 +53,13 @@ export function answeredBy(type: i32): i32 {
   return request;
 }
 
-/** After a new session: what was in flight is sent again at once (4.4 of MQTT 3.1.1, and DUP by 5.3.4). */
-export function retryNow(request: Request): void {
-  const exchange = exchangeAt(request);
-  // The gateway's congestion is not over because the radio was; but T_WAIT may be, so long ago that the clock has wrapped.
-  if (owedBy(request) === Owed.Wait && <u32>(exchange.dueAt - client.now) <= <u32>T_WAIT_MS) return;
-  exchange.retries = 0;
-  exchange.dueAt = client.now;
+/** After a new session: what was in flight, from `first` on, is sent again at once (4.4 of MQTT 3.1.1, and DUP by 5.3.4). */
+export function retryFrom(first: Request): void {
+  for (let request = <i32>first; request < REQUESTS_MAX; request++) {
+    const exchange = exchangeAt(request);
+    // The gateway's congestion is not over because the radio was; but T_WAIT may be, so long ago that the clock has wrapped.
+    if (owedBy(request) === Owed.Wait && <u32>(exchange.dueAt - client.now) <= <u32>T_WAIT_MS) continue;
+    exchange.retries = 0;
+    exchange.dueAt = client.now;
+  }
 }

@@ -13,7 +13,6 @@ import { assignId, declareName, findId } from './topics';
 import { answer, transmit } from './transmit';
 
 /** Inbound.state */
-const FREE: u8 = 0;
 const AWAIT_PUBREL: u8 = 1;
 const RELEASED: u8 = 2;
 
@@ -87,7 +86,7 @@ export function onPubRel(): i32 {
 function find(msgId: i32): Inbound | null {
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
     const record = inboundAt(i);
-    if (record.state !== FREE && <i32>record.msgId === msgId) return record;
+    if (<i32>record.msgId === msgId) return record;
   }
   return null;
 }
@@ -100,7 +99,7 @@ function claim(): Inbound {
   let oldest = inboundAt(0);
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
     const record = inboundAt(i);
-    if (record.state === FREE) return record;
+    if (!record.msgId) return record;
     if (record.at - oldest.at < 0) oldest = record;
   }
   return oldest;
@@ -108,7 +107,7 @@ function claim(): Inbound {
 
 /** A clean session has no open handshakes. */
 export function forgetInbound(): void {
-  for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).state = FREE;
+  for (let i = 0; i < INBOUND_QOS2_MAX; i++) inboundAt(i).msgId = 0;
 }
 
 /**
@@ -118,7 +117,7 @@ export function forgetInbound(): void {
 export function wakeInbound(): void {
   for (let i = 0; i < INBOUND_QOS2_MAX; i++) {
     const record = inboundAt(i);
-    if (record.state === RELEASED) record.state = FREE;
+    if (record.state === RELEASED) record.msgId = 0;
     record.at = client.now;
   }
 }

@@ -51,7 +51,7 @@ export function hasOutbound(): bool {
 export function publish(handle: i32, data: usize, bytes: i32, qos: i32, retain: bool): i32 {
   const topic = adopt(handle);
   if (!topic || topic.marks & Mark.Wildcard) return ErrorCode.BadTopic;
-  if (qos < -1 || qos > 2 || bytes < 0) return ErrorCode.BadArgument;
+  if (<u32>(qos + 1) > 3 || bytes < 0) return ErrorCode.BadArgument;
   if (!isPublishable(bytes)) return ErrorCode.TooLong;
   const flags = ((qos & QOS_BITS_MINUS_ONE) << QOS_SHIFT) | (retain ? Flags.Retain : 0);
   if (qos < 0) {

@@ -21,7 +21,7 @@ const SLEEP_S_MAX: i32 = 65535;
 export function sleep(durationS: i32): i32 {
   if (durationS < 1 || durationS > SLEEP_S_MAX) return ErrorCode.BadArgument;
   if (client.link !== Link.Active && client.link !== Link.Asleep) return ErrorCode.WrongState;
-  client.sleepMs = durationS * 1000;
+  client.sleepS = <u16>durationS;
   client.link = <u8>Link.FallingAsleep;
   ask(Request.Control, PacketType.Disconnect);
   return ErrorCode.None;
@@ -46,7 +46,7 @@ export function restUnheard(): void {
 function doze(unheard: u8): void {
   client.attempts = unheard;
   client.link = <u8>Link.Asleep;
-  alarm(client.sleepMs - (client.sleepMs >> 3));
+  alarm(<i32>client.sleepS * 875);
   raise(EventKind.Asleep).code = unheard;
 }
 

@@ -149,10 +149,11 @@ export class Gateway {
 /** A QoS 2 message from the gateway. */
 @unmanaged
 export class Inbound {
+  /** 0 where the record is free. */
   msgId: u16;
   /** Sum over the payload, to tell a late copy from a new message with an old id. */
   check: u16;
-  /** 0 free, 1 PUBREL is owed, 2 released. */
+  /** 1 PUBREL is owed, 2 released. */
   state: u8;
   /** When it arrived or was released. */
   at: i32;
@@ -211,6 +212,9 @@ export class Client {
   /** Of SEARCHGW; 0 where gateways are not discovered. */
   radius: u8;
   lastMsgId: u16;
+  /** As CONNECT and DISCONNECT say them. */
+  keepAliveS: u16;
+  sleepS: u16;
   /** Octets used in the outbound queue. */
   outboundBytes: u16;
   /** The time of the current call, on the device's own clock. */
@@ -220,8 +224,6 @@ export class Client {
   /** When the last datagram left, and when the last good packet came from the gateway. */
   sentAt: i32;
   heardAt: i32;
-  keepAliveMs: i32;
-  sleepMs: i32;
   /** When the application wants its `tick`. */
   tickAt: i32;
   random: u32;

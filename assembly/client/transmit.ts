@@ -1,11 +1,11 @@
 // From a packet to the radio.
 import { send } from '../board';
 import { encode } from '../codec/encode';
-import { NODE_ID_BYTES_MAX, TX_BYTES } from '../memory/limits';
+import { NODE_ID_BYTES_MAX } from '../memory/limits';
 import { Counter } from '../protocol/image';
 import { PacketType } from '../protocol/packet-type';
 import { envelopeBytes, wrap } from './forwarded';
-import { ADDRESS_BYTES, client, count, GATEWAY_ADDRESS_AT, nameOf, PEER_AT, packet, Topic, TX_AT } from './state';
+import { ADDRESS_BYTES, client, count, GATEWAY_ADDRESS_AT, PEER_AT, packet, TX_AT } from './state';
 
 /**
  * Sends the packet as one of this type to the gateway in use, or to everyone where its type is for everyone. The caller has set
@@ -15,7 +15,7 @@ import { ADDRESS_BYTES, client, count, GATEWAY_ADDRESS_AT, nameOf, PEER_AT, pack
 export function transmit(type: PacketType): void {
   packet.type = type;
   const before = envelopeBytes();
-  const bytes = before + encode(packet, TX_AT + before, TX_BYTES - before);
+  const bytes = before + encode(packet, TX_AT + before);
   if (NODE_ID_BYTES_MAX && before) wrap(type, before);
   store<u8>(PEER_AT, 0);
   if (type > PacketType.GwInfo) memory.copy(PEER_AT, GATEWAY_ADDRESS_AT, ADDRESS_BYTES);

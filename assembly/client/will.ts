@@ -21,9 +21,13 @@ import { transmitWith } from './transmit';
 export function setWill(handle: i32, message: usize, bytes: i32, qos: i32, retain: bool): i32 {
   if (<u32>qos > 2 || bytes < 0) return ErrorCode.BadArgument;
   if (bytes > WILL_MESSAGE_BYTES_MAX) return ErrorCode.TooLong;
-  if (handle >= 0 && !isNamed(handle)) return ErrorCode.BadTopic;
+  let place = 0;
+  if (handle >= 0) {
+    if (!isNamed(handle)) return ErrorCode.BadTopic;
+    place = handle + 1;
+  }
   keep(WILL_MESSAGE_AT, message, bytes);
-  client.willTopic = <u8>(max(handle, -1) + 1);
+  client.willTopic = <u8>place;
   client.willFlags = <u8>((qos << QOS_SHIFT) | (retain ? Flags.Retain : 0));
   client.willKnown = <u8>Will.Owed;
   return ErrorCode.None;

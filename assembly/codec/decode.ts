@@ -20,7 +20,7 @@ export function decode(packet: Packet, ptr: usize, bytes: i32): i32 {
   if (length === LENGTH_LONG_MARK) {
     header = HEADER_LONG_BYTES;
     if (bytes < header) return ErrorCode.Truncated;
-    length = bswap(load<u16>(ptr, 1, 1));
+    length = ((<i32>load<u8>(ptr, 1)) << 8) | load<u8>(ptr, 2);
   }
   packet.type = load<u8>(ptr + header - 1);
   packet.innerBytes = bytes - length;
@@ -56,7 +56,9 @@ function decodeBody(packet: Packet, at: usize, end: usize): i32 {
     }
   }
   if (at !== end) return ErrorCode.Truncated;
-  if ((packet.flags & Flags.Qos) === Flags.Qos && (HAS_QOS >> packet.type) & 1) return ErrorCode.BadField;
-  const reserved = (packet.flags & Flags.TopicType) === TopicType.Reserved && (HAS_TOPIC_TYPE >> packet.type) & 1;
+  const type = 1 << packet.type;
+  const flags = packet.flags;
+  if (type & HAS_QOS && (flags & Flags.Qos) === Flags.Qos) return ErrorCode.BadField;
+  const reserved = type & HAS_TOPIC_TYPE && (flags & Flags.TopicType) === TopicType.Reserved;
   return reserved ? ErrorCode.ReservedTopicType : ErrorCode.None;
 }

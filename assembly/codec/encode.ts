@@ -7,55 +7,59 @@ import { Packet } from './packet';
 const LONG_EXTRA_BYTES: i32 = HEADER_LONG_BYTES - HEADER_BYTES;
 
 /**
- * Writes `packet` as one datagram into `capacity` octets at `ptr`, at most PACKET_BYTES_MAX. Returns the octets written or an
- * ErrorCode. Of an encapsulation it writes the envelope; the packet inside goes behind it, see `encodeWhole`.
+ * Writes `packet` as one datagram at `ptr`, where the caller knows that there is room. Returns its octets. Of an encapsulation
+ * this is the envelope; the packet inside goes behind it, see `encodeWhole`.
  */
-export function encode(packet: Packet, ptr: usize, capacity: i32): i32 {
-  let length = HEADER_BYTES;
+export function encode(packet: Packet, ptr: usize): i32 {
+  let at = ptr + HEADER_BYTES;
   for (let layout = layoutOf(packet.type); layout; layout >>= 4) {
     const field = fieldOf(packet, layout);
-    if (field === Field.Reserved) return ErrorCode.UnknownType;
-    if (field === Field.Optional) {
-      if (!packet.present) break;
-      continue;
-    }
-    const at = ptr + length;
-    length += widthOf(field, packet.dataBytes);
-    if (length > capacity) return ErrorCode.TooLong;
-    if (field > Field.MsgId) {
-      memory.copy(at, packet.data, packet.dataBytes);
-    } else {
+    if (field <= Field.MsgId) {
       const value = load<i32>(slotOf(packet, field));
-      store<u8>(at, field > Field.Code ? value >> 8 : value);
-      if (field > Field.Code) store<u8>(at, value, 1);
+      if (field > Field.Code) store<u8>(at++, value >> 8);
+      store<u8>(at++, value);
+    } else if (field === Field.Optional) {
+      if (!packet.present) break;
+    } else {
+      memory.copy(at, packet.data, packet.dataBytes);
+      at += packet.dataBytes;
     }
   }
-  return encodeHeader(packet.type, length, ptr, capacity);
-}
-
-/** `length` octets, those of a short header among them, are there but for the header. */
-function encodeHeader(type: i32, length: i32, ptr: usize, capacity: i32): i32 {
-  if (length > SHORT_PACKET_BYTES_MAX) {
+  let length = <i32>(at - ptr);
+  if (length <= SHORT_PACKET_BYTES_MAX) {
+    store<u8>(ptr, length);
+  } else {
     // Rare on small radios: the body moves up for the longer Length.
-    if (length + LONG_EXTRA_BYTES > capacity) return ErrorCode.TooLong;
     memory.copy(ptr + HEADER_LONG_BYTES, ptr + HEADER_BYTES, length - HEADER_BYTES);
     length += LONG_EXTRA_BYTES;
     store<u8>(ptr, LENGTH_LONG_MARK);
-    store<u16>(ptr, bswap(<u16>length), 1, 1);
+    store<u8>(ptr, length >> 8, 1);
+    store<u8>(ptr, length, 2);
     ptr += LONG_EXTRA_BYTES;
-  } else {
-    if (length > capacity) return ErrorCode.TooLong;
-    store<u8>(ptr, length);
   }
-  store<u8>(ptr, type, 1);
+  store<u8>(ptr, packet.type, 1);
   return length;
 }
 
-/** The same, with the packet inside an encapsulation behind it; `packet.innerBytes` is 0 for any other type. */
+/**
+ * Any packet into `capacity` octets at `ptr`, with the one inside an encapsulation; `packet.innerBytes` is 0 for any other type.
+ * Returns the octets written or an ErrorCode.
+ */
 export function encodeWhole(packet: Packet, ptr: usize, capacity: i32): i32 {
-  const length = encode(packet, ptr, capacity);
-  if (length < 0) return length;
-  if (length + packet.innerBytes > capacity) return ErrorCode.TooLong;
+  if (layoutOf(packet.type) === Field.Reserved) return ErrorCode.UnknownType;
+  if (bytesOf(packet) + packet.innerBytes > capacity) return ErrorCode.TooLong;
+  const length = encode(packet, ptr);
   memory.copy(ptr + length, packet.inner, packet.innerBytes);
   return length + packet.innerBytes;
+}
+
+/** What `encode` will return. */
+function bytesOf(packet: Packet): i32 {
+  let bytes = HEADER_BYTES;
+  for (let layout = layoutOf(packet.type); layout; layout >>= 4) {
+    const field = fieldOf(packet, layout);
+    if (field !== Field.Optional) bytes += widthOf(field, packet.dataBytes);
+    else if (!packet.present) break;
+  }
+  return bytes > SHORT_PACKET_BYTES_MAX ? bytes + LONG_EXTRA_BYTES : bytes;
 }

@@ -40,7 +40,7 @@ export class Text {
 
   /** Appends a number in decimal. */
   addInt(value: i32): this {
-    if (value < 0) this.add('-');
+    if (value < 0) this.put(0x2d); // '-'
     let rest: u32 = value < 0 ? -value : value;
     let digits = 1;
     for (let n = rest; n > 9; n /= 10) digits++;
@@ -55,9 +55,9 @@ export class Text {
 
   /** Appends `value / 100` with two decimals: 2137 is "21.37". */
   addHundredths(value: i32): this {
-    if (value < 0) this.add('-');
+    if (value < 0) this.put(0x2d); // '-'
     const rest: i32 = value < 0 ? -value : value;
-    this.addInt(rest / 100).add('.');
+    this.addInt(rest / 100).put(0x2e); // '.'
     return this.addInt((rest / 10) % 10).addInt(rest % 10);
   }
 
@@ -70,6 +70,13 @@ export class Text {
       store<u8>(at + i, digit + (digit < 10 ? 0x30 : 0x57));
       value >>= 4;
     }
+    return this;
+  }
+
+  /** Appends one octet. */
+  private put(octet: i32): this {
+    const at = this.reserve(1);
+    if (at) store<u8>(at, octet);
     return this;
   }
 

@@ -2,10 +2,10 @@
 // into an envelope for the gateway, and sends on what the gateway's envelopes hold. A node's Wireless Node Id is its address
 // on the radio (see ABI.md), so there is nothing to remember, and nothing to expire.
 //
-//  0        44                  63     112      128        176
-// ┌────────┬───────────────────┬──────┬────────┬──────────┬─────────┐
-// │ packet │ gateway's address │ peer │ header │ counters │ buffers │
-// └────────┴───────────────────┴──────┴────────┴──────────┴─────────┘
+//  0        44                  104      120        168
+// ┌────────┬───────────────────┬────────┬──────────┬──────┬─────────┐
+// │ packet │ gateway's address │ header │ counters │ peer │ buffers │
+// └────────┴───────────────────┴────────┴──────────┴──────┴─────────┘
 import { send } from '../board';
 import { decode } from '../codec/decode';
 import { Packet } from '../codec/packet';
@@ -24,9 +24,9 @@ const CTRL_RADIUS: i32 = 3;
 
 const ADDRESS_BYTES: usize = 1 + ADDRESS_BYTES_MAX;
 const PACKET: usize = 0;
-const GATEWAY: usize = offsetof<Packet>();
-const PEER: usize = GATEWAY + ADDRESS_BYTES; // with addresses of 32 octets it ends just before the header
-const RX: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
+const GATEWAY: usize = offsetof<Packet>(); // with an address of 32 octets it ends at 77
+const PEER: usize = IMAGE_COUNTERS_AT + Counter.Count * 4;
+const RX: usize = (PEER + ADDRESS_BYTES + 7) & ~7;
 const TX: usize = (RX + RX_BYTES + 7) & ~7;
 const IMAGE_BYTES: usize = (TX + TX_BYTES + 7) & ~7;
 const IMAGE_AT: usize = memory.data(<i32>(IMAGE_BYTES + 2 * IMAGE_GAP), 8) + IMAGE_GAP;

@@ -1,6 +1,6 @@
 // The state region of a module, as far as the outside may read it.
 //
-//  0                  112      116      120      124      128                    176
+//  0                  104      108      112      116      120                    168
 // ┌──────────────────┬────────┬────────┬────────┬────────┬──────────────────────┬─────────────────────────────┐
 // │ the client: what │ magic  │ layout │ bytes  │ seal   │ counters, u32 each   │ its tables, the application,│
 // │ it uses most     │ "thmb" │        │        │        │ in Counter's order   │ buffers                     │
@@ -13,11 +13,11 @@
 export const IMAGE_MAGIC = 0x626d6874;
 /** Goes up whenever a field of the state moves or changes its meaning. */
 export const IMAGE_LAYOUT = 3;
-export const IMAGE_MAGIC_AT = 112;
-export const IMAGE_LAYOUT_AT = 116;
-export const IMAGE_BYTES_AT = 120;
-export const IMAGE_SEAL_AT = 124;
-export const IMAGE_COUNTERS_AT = 128;
+export const IMAGE_MAGIC_AT = 104;
+export const IMAGE_LAYOUT_AT = 108;
+export const IMAGE_BYTES_AT = 112;
+export const IMAGE_SEAL_AT = 116;
+export const IMAGE_COUNTERS_AT = 120;
 
 /** The version of the module's contract: imports, exports and their meaning. */
 export const ABI_VERSION = 2;

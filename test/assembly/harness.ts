@@ -299,9 +299,9 @@ export class Harness {
 
 /** Where class Client lies in the image, and the packet behind it. */
 const CLIENT_AT = 8;
-const PACKET_AT = 64;
+const PACKET_AT = 60;
 /** Offsets in class Client. */
-export const CLIENT = { events: 8, lastMsgId: 16, now: 20 } as const;
+export const CLIENT = { events: 8, lastMsgId: 16, now: 24 } as const;
 
 // Packets of a gateway.
 

@@ -67,7 +67,7 @@ describe('The checker', () => {
 
   it('sees duplicates when the device forgets a message the moment it is released', async () => {
     const kinds = await kindsBroken([
-      { file: 'client/inbound.ts', from: 'record.state = RELEASED;', to: 'record.state = FREE;' },
+      { file: 'client/inbound.ts', from: 'record.state = RELEASED;', to: 'record.msgId = 0;' },
     ]);
     expect(kinds).toContain('duplicate');
   });

@@ -19,8 +19,8 @@ import { deviceText, fromText } from '../firmware/modules.js';
 const MODEM = readFileSync(new URL('../../../build/modules/modem-mqttsn.wasm', import.meta.url));
 const CODEC = readFileSync(new URL('../../../build/modules/codec-mqttsn.wasm', import.meta.url));
 const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
-/** Where the image has the time of the current call: class Client lies at 8, `now` 20 octets in. */
-const NOW_AT = 28;
+/** Where the image has the time of the current call: class Client lies at 8, `now` 24 octets in. */
+const NOW_AT = 32;
 
 /** A board that remembers. */
 class Desk {

@@ -6,8 +6,9 @@ import { checkModule, findBrokenRules } from '../../../host/firmware/check.js';
 import { appText, buildApp, CONTRACT_TEXT, deviceText, fromText, scratch } from './modules.js';
 
 /** What the modem may cost on a microcontroller. */
-const MODEM_WASM_BYTES_MAX = 9_728;
-const MODEM_LINEAR_BYTES_MAX = 4_096;
+const MODEM_WASM_BYTES_MAX = 9_600;
+/** One page of the boards that give the least at a time (docs/DESIGN.md). */
+const LINEAR_BYTES_MAX = 4_096;
 
 describe('every module of the library', () => {
   const built: { target: BuildTarget; report: BuildReport; bytes: Uint8Array }[] = [];
@@ -37,11 +38,9 @@ describe('every module of the library', () => {
   it('imports what a board has, and only modems tell events', () => {
     for (const { target, bytes } of built) {
       const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes)).map((i) => `${i.module}.${i.name}`);
-      const expected = !target.contract
-        ? []
-        : target.name.startsWith('modem')
-          ? ['board.send', 'board.event']
-          : ['board.send'];
+      const expected = target.contract ? ['board.send'] : [];
+      if (target.name.startsWith('modem')) expected.push('board.event');
+      if (target.name.startsWith('updatable')) expected.push('board.confirm', 'board.update');
       expect(imports.sort(), target.name).toEqual(expected.sort());
     }
   });
@@ -54,10 +53,12 @@ describe('every module of the library', () => {
     }
   });
 
-  it('of the modem is small enough', () => {
+  it('of the modem is small enough, and what runs on a device fits a page of 4,096 octets', () => {
     const { report } = built.find(({ target }) => target.name === 'modem-mqttsn')!;
     expect(report.wasmBytes).toBeLessThanOrEqual(MODEM_WASM_BYTES_MAX);
-    expect(report.linearBytes).toBeLessThanOrEqual(MODEM_LINEAR_BYTES_MAX);
+    for (const { report, target } of built) {
+      if (target.contract) expect(report.linearBytes, target.name).toBeLessThanOrEqual(LINEAR_BYTES_MAX);
+    }
   });
 });
 
