@@ -308,7 +308,7 @@ describe('help', () => {
         'What it says:',
       ],
     ],
-    ['run', ['--gateway <host:port>', '(default: "127.0.0.1:1884")', '--for <seconds>', 'default: run until Ctrl-C']],
+    ['run', ['--gateway <host:port>', 'default: 127.0.0.1:1884', '--for <seconds>', 'default: run until Ctrl-C']],
   ];
   it.each(shown)('of %s shows options, units, defaults and an example', async (command, words) => {
     const { exit, stdout, stderr } = await thimbleWithin([command, '--help']);
