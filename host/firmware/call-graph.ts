@@ -85,27 +85,34 @@ export function findRecursion(graph: CallGraph): readonly string[] | undefined {
 }
 
 /**
+ * What follows for each export from all that it calls: `of` is asked once for each function, with what it has said of those
+ * that the function calls. Throws ERR_MODULE_RULES where something calls itself.
+ */
+export function overCalls<T>(graph: CallGraph, of: (index: number, callees: readonly T[]) => T): T[] {
+  const cycle = findRecursion(graph);
+  if (cycle !== undefined) throw new FirmwareError('ERR_MODULE_RULES', describeRecursion(cycle));
+  const byIndex = new Map(graph.functions.map((f) => [f.index, f]));
+  const known = new Map<number, T>();
+  const from = (index: number): T => {
+    if (!known.has(index)) known.set(index, of(index, (byIndex.get(index)?.calls ?? []).map(from)));
+    return known.get(index)!;
+  };
+  return graph.roots.map(({ index }) => from(index));
+}
+
+/**
  * The most expensive chain of calls from any export. `cost` of a function of its own; `importCost` of a call that leaves the
  * module. Throws ERR_MODULE_RULES where something calls itself.
  */
 export function deepest(graph: CallGraph, cost: (f: GraphFunction) => number, importCost = 0): Deepest {
-  const cycle = findRecursion(graph);
-  if (cycle !== undefined) throw new FirmwareError('ERR_MODULE_RULES', describeRecursion(cycle));
   const byIndex = new Map(graph.functions.map((f) => [f.index, f]));
-  const known = new Map<number, Deepest>();
-  const from = (index: number): Deepest => {
-    const before = known.get(index);
-    if (before !== undefined) return before;
+  const from = (index: number, callees: readonly Deepest[]): Deepest => {
     const f = byIndex.get(index);
-    const result = f === undefined ? { cost: importCost, path: [graph.imports[index]!] } : extend(f);
-    known.set(index, result);
-    return result;
-  };
-  const extend = (f: GraphFunction): Deepest => {
-    const below = max(f.calls.map(from));
+    if (f === undefined) return { cost: importCost, path: [graph.imports[index]!] };
+    const below = max(callees);
     return { cost: cost(f) + below.cost, path: [f.name, ...below.path] };
   };
-  return max(graph.roots.map(({ index }) => from(index)));
+  return max(overCalls(graph, from));
 }
 
 export function describeRecursion(cycle: readonly string[]): string {

@@ -1,5 +1,6 @@
 // Walks the instructions of a function: what it calls, which constant addresses it writes to, and whether it uses anything
 // that no device has. The opcodes are those of the core specification, 5.4.
+import { EXTENDED_OPERATIONS, MEMORY_COPY, MEMORY_FILL, OPERATIONS } from './operations.js';
 import { type FunctionType, Reader, UnsupportedError, type WasmFunction } from './wasm.js';
 
 export interface FunctionFacts {
@@ -31,21 +32,15 @@ const enum Op {
   LocalSet = 0x21,
   GlobalGet = 0x23,
   GlobalSet = 0x24,
-  FirstStore = 0x36,
+  FirstAccess = 0x28,
+  LastAccess = 0x3e,
   MemorySize = 0x3f,
   MemoryGrow = 0x40,
   I32Const = 0x41,
   I64Const = 0x42,
   F32Const = 0x43,
   F64Const = 0x44,
-  LastNumeric = 0xc4,
-  Bulk = 0xfc,
-}
-
-const enum Extended {
-  LastTruncation = 7,
-  MemoryCopy = 10,
-  MemoryFill = 11,
+  Extended = 0xfc,
 }
 
 /** Runs of opcodes that belong to features which a device's runtime does not have, or must not need. */
@@ -62,20 +57,6 @@ const REFUSED: readonly [first: number, last: number, what: string][] = [
   [0xfd, 0xfd, 'vectors (SIMD)'],
   [0xfe, 0xfe, 'threads'],
 ];
-
-/** Numeric instructions with two operands; the others have one. */
-const BINARY: readonly [first: number, last: number][] = [
-  [0x46, 0x4f],
-  [0x51, 0x66],
-  [0x6a, 0x78],
-  [0x7c, 0x8a],
-  [0x92, 0x98],
-  [0xa0, 0xa6],
-];
-
-const BLOCK_EMPTY = 0x40;
-/** Block types from here on are value types; below, but for BLOCK_EMPTY, are indices of a type. */
-const BLOCK_VALUE = 0x7c;
 
 /** A value that waits: known where it is a constant i32. */
 type Operand = number | undefined;
@@ -127,11 +108,10 @@ class Walk {
     else if (op === Op.Drop) this.pop(1);
     else if (op === Op.Select) this.replace(3);
     else if (op <= Op.GlobalSet) this.variable(op);
-    else if (op <= Op.MemoryGrow) this.memory(op);
-    else if (op <= Op.F64Const) this.constant(op);
-    else if (op === Op.Bulk) this.extended(this.r.u32());
-    else if (op > Op.LastNumeric) throw new UnsupportedError(`instruction 0x${op.toString(16)}`);
-    else this.replace(BINARY.some(([first, last]) => op >= first && op <= last) ? 2 : 1);
+    else if (op === Op.MemorySize || op === Op.MemoryGrow) this.askForMemory(op);
+    else if (op >= Op.I32Const && op <= Op.F64Const) this.constant(op);
+    else if (op === Op.Extended) this.extended(this.r.u32());
+    else this.operate(op);
   }
 
   private control(op: number): void {
@@ -150,9 +130,8 @@ class Walk {
 
   private begin(op: number): void {
     if (op === Op.If) this.pop(1);
-    const type = this.r.octet();
-    if (type !== BLOCK_EMPTY && type < BLOCK_VALUE) throw new UnsupportedError('blocks with several values');
-    this.blocks.push({ height: this.operands.length, results: type === BLOCK_EMPTY ? 0 : 1 });
+    const results = this.r.blockType().length;
+    this.blocks.push({ height: this.operands.length, results });
   }
 
   private end(op: number): void {
@@ -174,16 +153,23 @@ class Walk {
     else if (op === Op.LocalSet || op === Op.GlobalSet) this.pop(1);
   }
 
-  private memory(op: number): void {
-    this.r.u32(); // alignment, or the memory's index
-    if (op === Op.MemorySize || op === Op.MemoryGrow) {
-      this.asksForMemory = true;
-      this.replace(op === Op.MemoryGrow ? 1 : 0);
-      return;
+  private askForMemory(op: number): void {
+    this.r.u32(); // the memory's index
+    this.asksForMemory = true;
+    this.replace(op === Op.MemoryGrow ? 1 : 0);
+  }
+
+  private operate(op: number): void {
+    const operation = OPERATIONS[op];
+    if (operation === undefined) throw new UnsupportedError(`instruction 0x${op.toString(16)}`);
+    let offset = 0;
+    if (op >= Op.FirstAccess && op <= Op.LastAccess) {
+      this.r.u32(); // alignment
+      offset = this.r.u32();
     }
-    const offset = this.r.u32();
-    if (op < Op.FirstStore) this.replace(1);
-    else this.write(this.pop(2), offset);
+    // Only stores give nothing.
+    if (operation.gives === undefined) this.write(this.pop(operation.takes.length), offset);
+    else this.replace(operation.takes.length);
   }
 
   private constant(op: number): void {
@@ -196,11 +182,12 @@ class Walk {
   }
 
   private extended(op: number): void {
-    if (op <= Extended.LastTruncation) this.replace(1);
-    else if (op === Extended.MemoryCopy || op === Extended.MemoryFill) {
-      this.r.take(op === Extended.MemoryCopy ? 2 : 1); // the memory's index, once for each end
-      this.write(this.pop(3), 0);
-    } else throw new UnsupportedError(op < Extended.MemoryCopy ? 'passive data' : 'tables');
+    const operation = EXTENDED_OPERATIONS[op];
+    if (operation === undefined) throw new UnsupportedError(op < MEMORY_COPY ? 'passive data' : 'tables');
+    this.r.take(operation.immediates);
+    const { length } = operation.takes;
+    if (op === MEMORY_COPY || op === MEMORY_FILL) this.write(this.pop(length), 0);
+    else this.replace(length);
   }
 
   private write(to: Operand, offset: number): void {

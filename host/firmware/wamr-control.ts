@@ -1,7 +1,6 @@
 // Instructions that are more than operands and a result, each with the step that retraces it (WebAssembly core specification,
 // 5.4).
 import type { Walk } from './wamr-loader.js';
-import { ValueType } from './wamr-module.js';
 
 type Control = (walk: Walk) => void;
 
@@ -27,9 +26,9 @@ export const CONTROL: Readonly<Record<number, Control>> = {
   36: (walk) => walk.setGlobal(),
   63: (walk) => walk.memorySize(false),
   64: (walk) => walk.memorySize(true),
-  65: (walk) => walk.constant(ValueType.I32),
-  66: (walk) => walk.constant(ValueType.I64),
-  67: (walk) => walk.constant(ValueType.F32),
-  68: (walk) => walk.constant(ValueType.F64),
+  65: (walk) => walk.constant('i32'),
+  66: (walk) => walk.constant('i64'),
+  67: (walk) => walk.constant('f32'),
+  68: (walk) => walk.constant('f64'),
   252: (walk) => walk.prefixed(),
 };

@@ -6,11 +6,23 @@
 // cells of their own, one after the other ("dynamic space"); a local that is overwritten while an older value of it is still
 // wanted is copied to a further cell ("preserved"), of which the second walk hands out one at each such place. The odd rules
 // on when a cell is free again are WAMR's; a frame is as large as they make it.
-import { FirmwareError } from './error.js';
+import { EXTENDED_OPERATIONS, OPERATIONS, type Operation } from './operations.js';
 import { CONTROL } from './wamr-control.js';
-import { cellCount, cellsOf, type FunctionBody, type FunctionType, LebReader, ValueType } from './wamr-module.js';
-import { directCells, MISCELLANEOUS, NUMERIC, type Operation } from './wamr-operations.js';
+import { directCells } from './wamr-operations.js';
 import { CodeCounter, type WamrTarget } from './wamr-target.js';
+import { type FunctionType, Reader, UnsupportedError, type ValueType, type WasmFunction } from './wasm.js';
+
+/** What lies on the stack; `any` is what nobody knows after a branch. */
+type CellType = ValueType | 'any';
+
+/** Cells of 4 octets that a value takes. */
+function cellCount(type: CellType): number {
+  return type === 'i64' || type === 'f64' ? 2 : 1;
+}
+
+export function cellsOf(types: readonly ValueType[]): number {
+  return types.reduce((cells, type) => cells + cellCount(type), 0);
+}
 
 export interface WamrFrame {
   /** Cells of 4 octets. */
@@ -20,8 +32,6 @@ export interface WamrFrame {
   readonly stackCells: number;
   /** Octets of translated code. */
   readonly codeBytes: number;
-  /** Functions that it calls, by index. */
-  readonly callees: readonly number[];
 }
 
 /** Types of the module that function bodies speak of. */
@@ -31,8 +41,8 @@ export interface LoaderContext {
   readonly globals: readonly ValueType[];
 }
 
-/** Retraces the loading of one function. Throws ERR_MODULE_FORMAT for what no module of ours has, such as SIMD. */
-export function loadFunction(context: LoaderContext, body: FunctionBody, target: WamrTarget): WamrFrame {
+/** Retraces the loading of one function. Throws UnsupportedError for what no module of ours has, such as SIMD. */
+export function loadFunction(context: LoaderContext, body: WasmFunction, target: WamrTarget): WamrFrame {
   const first = new Walk(context, body, target, undefined);
   first.run();
   const second = new Walk(context, body, target, first.cellMax);
@@ -45,7 +55,6 @@ export function loadFunction(context: LoaderContext, body: FunctionBody, target:
     localCells,
     stackCells: second.preservedNext - (paramCells + localCells) + 1,
     codeBytes: first.code.peakBytes,
-    callees: [...first.callees],
   };
 }
 
@@ -76,27 +85,26 @@ export class Walk {
   cellMax: number;
   /** The next cell for a preserved local [preserved_local_offset]. */
   preservedNext: number;
-  readonly callees = new Set<number>();
   readonly code: CodeCounter;
   /** The next cell of dynamic space [dynamic_offset]. */
   private cellNext: number;
   private readonly cellFirst: number;
   /** A type for each cell [frame_ref, stack_cell_num]. */
-  private types: ValueType[] = [];
+  private types: CellType[] = [];
   /** The place of each cell's value [frame_offset]; what lies above `placeCount` is not cleared. */
   private readonly places: number[] = [];
   private placeCount = 0;
   private readonly blocks: Block[] = [];
-  private readonly words = new Set<number>();
-  private readonly longs = new Set<string>();
+  private readonly words = new Set<bigint>();
+  private readonly longs = new Set<bigint>();
   private readonly localTypes: readonly ValueType[];
   private readonly localPlaces: number[] = [];
-  private readonly reader: LebReader;
+  private readonly reader: Reader;
   private opcodeBefore = 0;
 
   constructor(
     private readonly context: LoaderContext,
-    private readonly body: FunctionBody,
+    private readonly body: WasmFunction,
     private readonly target: WamrTarget,
     preservedFirst: number | undefined,
   ) {
@@ -111,7 +119,7 @@ export class Walk {
     this.cellMax = preservedFirst ?? place;
     this.isSecond = preservedFirst !== undefined;
     this.preservedNext = preservedFirst ?? PRESERVED;
-    this.reader = new LebReader(body.code);
+    this.reader = new Reader(body.code);
   }
 
   private readonly isSecond: boolean;
@@ -129,7 +137,7 @@ export class Walk {
         // An else that is not written: the end comes again after it.
         this.supply(this.block.results);
         opcode = OP.else;
-        this.reader.back();
+        this.reader.at--;
         this.code.dropLabel();
         this.code.label();
       }
@@ -144,14 +152,14 @@ export class Walk {
       control(this);
       return;
     }
-    const numeric = NUMERIC[opcode];
-    if (numeric === undefined) throw unsupported(`opcode 0x${opcode.toString(16)}`);
+    const operation = OPERATIONS[opcode];
+    if (operation === undefined) throw new UnsupportedError(`instruction 0x${opcode.toString(16)}`);
     if (opcode >= OP.i32Load && opcode <= OP.i64Store32) {
-      this.reader.unsigned(); // alignment
-      this.reader.unsigned(); // offset
+      this.reader.u32(); // alignment
+      this.reader.u32(); // offset
       this.code.emit(INT32_BYTES);
     }
-    this.operate(numeric);
+    this.operate(operation);
   }
 
   /** Takes operands and gives results. */
@@ -170,17 +178,17 @@ export class Walk {
     return this.types.length - this.block.height;
   }
 
-  private pushType(type: ValueType): void {
+  private pushType(type: CellType): void {
     for (let i = 0; i < cellCount(type); i++) this.types.push(type);
   }
 
-  private popType(type: ValueType): void {
+  private popType(type: CellType): void {
     if (this.available <= 0) return; // what follows a branch takes anything
-    this.types.length -= this.types.at(-1) === ValueType.Any ? 1 : cellCount(type);
+    this.types.length -= this.types.at(-1) === 'any' ? 1 : cellCount(type);
   }
 
   /** A place of its own in dynamic space, written down; or, with `place`, the one where the value is already. */
-  private pushPlace(type: ValueType, place?: number): void {
+  private pushPlace(type: CellType, place?: number): void {
     const cells = cellCount(type);
     if (place === undefined) this.code.emit(INT16_BYTES);
     this.places[this.placeCount] = place ?? this.cellNext;
@@ -190,10 +198,10 @@ export class Walk {
     this.cellMax = Math.max(this.cellMax, this.cellNext);
   }
 
-  private popPlace(type: ValueType, block = this.block): void {
+  private popPlace(type: CellType, block = this.block): void {
     const available = this.types.length - block.height;
     if (available <= 0 && block.isUnreachable) return;
-    const cells = available > 0 && this.types.at(-1) === ValueType.Any ? 1 : cellCount(type);
+    const cells = available > 0 && this.types.at(-1) === 'any' ? 1 : cellCount(type);
     if (this.placeCount < cells) return;
     this.placeCount -= cells;
     if (this.cellNext >= cells && this.isFreed(this.places[this.placeCount]!)) this.cellNext -= cells;
@@ -205,12 +213,12 @@ export class Walk {
     return place > this.cellFirst && place < this.cellMax;
   }
 
-  private push(type: ValueType, place?: number): void {
+  private push(type: CellType, place?: number): void {
     this.pushPlace(type, place);
     this.pushType(type);
   }
 
-  private pop(type: ValueType): void {
+  private pop(type: CellType): void {
     this.popPlace(type);
     this.popType(type);
   }
@@ -249,7 +257,6 @@ export class Walk {
   /** Copies a block's result to where the block's results are expected [reserve_block_ret]. */
   private placeResults(block: Block, isElse: boolean): void {
     if (block.results.length === 0) return;
-    if (block.results.length > 1) throw unsupported('a block with several results');
     const type = block.results[0]!;
     const at = this.placeCount - cellCount(type);
     if (this.places[at] === block.cell) return;
@@ -267,13 +274,6 @@ export class Walk {
     this.code.takeBack(INT16_BYTES);
   }
 
-  private readBlockType(): ValueType[] {
-    const type = this.reader.signed();
-    if (type >= 0) throw unsupported('a block with a type of its own');
-    const value = type & 0x7f;
-    return value === BLOCK_WITHOUT_RESULT ? [] : [value as ValueType];
-  }
-
   /** [emit_br_info] for a block that is left or a loop that is repeated. */
   private branchTo(depth: number, isAlways: boolean): void {
     const block = this.blocks.at(-1 - depth)!;
@@ -288,7 +288,7 @@ export class Walk {
   }
 
   /** Copies the old value of a local that is about to be written, where it is still wanted [preserve_referenced_local]. */
-  private preserve(place: number, type: ValueType): boolean {
+  private preserve(place: number, type: CellType): boolean {
     let isPreserved = false;
     let copy = PRESERVED;
     for (let i = 0; i < this.types.length; i += cellCount(this.types[i]!)) {
@@ -318,8 +318,8 @@ export class Walk {
 
   enter(kind: BlockKind): void {
     this.preserveAll();
-    if (kind === 'if') this.pop(ValueType.I32);
-    this.openBlock(kind, this.readBlockType());
+    if (kind === 'if') this.pop('i32');
+    this.openBlock(kind, this.reader.blockType());
     if (kind === 'if') this.code.emit(2 * this.target.pointerBytes);
     else this.code.dropLabel();
   }
@@ -347,24 +347,24 @@ export class Walk {
   }
 
   branch(): void {
-    this.branchTo(this.reader.unsigned(), true);
+    this.branchTo(this.reader.u32(), true);
     this.unreachable();
   }
 
   branchIf(): void {
-    this.pop(ValueType.I32);
-    this.branchTo(this.reader.unsigned(), false);
+    this.pop('i32');
+    this.branchTo(this.reader.u32(), false);
   }
 
   branchTable(): void {
-    const count = this.reader.unsigned();
+    const count = this.reader.u32();
     this.code.emit(INT32_BYTES);
-    this.pop(ValueType.I32);
+    this.pop('i32');
     for (let i = 0; i <= count; i++) {
       const types = [...this.types];
       const { placeCount } = this;
       const places = this.places.slice(0, placeCount);
-      this.branchTo(this.reader.unsigned(), false);
+      this.branchTo(this.reader.u32(), false);
       this.types = types;
       for (let at = 0; at < placeCount; at++) this.places[at] = places[at]!;
       this.placeCount = placeCount;
@@ -379,8 +379,7 @@ export class Walk {
 
   call(): void {
     this.code.emit(INT32_BYTES);
-    const callee = this.reader.unsigned();
-    this.callees.add(callee);
+    const callee = this.reader.u32();
     const type = this.context.functions[callee]!;
     for (const param of type.params.toReversed()) this.pop(param);
     for (const result of type.results) this.push(result);
@@ -396,8 +395,8 @@ export class Walk {
   }
 
   select(): void {
-    this.pop(ValueType.I32);
-    const type = this.available > 0 ? this.types.at(-1)! : ValueType.Any;
+    this.pop('i32');
+    const type = this.available > 0 ? this.types.at(-1)! : 'any';
     if (this.available > 0) {
       this.pop(type);
       this.pop(type);
@@ -406,13 +405,13 @@ export class Walk {
   }
 
   getLocal(): void {
-    const index = this.reader.unsigned();
+    const index = this.reader.u32();
     this.code.dropLabel();
     this.push(this.localTypes[index]!, this.localPlaces[index]!);
   }
 
   setLocal(): void {
-    const index = this.reader.unsigned();
+    const index = this.reader.u32();
     const type = this.localTypes[index]!;
     const isPreserved = this.preserve(this.localPlaces[index]!, type);
     if (this.localPlaces[index]! >= NEAR_LOCALS) {
@@ -435,7 +434,7 @@ export class Walk {
   }
 
   teeLocal(): void {
-    const index = this.reader.unsigned();
+    const index = this.reader.u32();
     const type = this.localTypes[index]!;
     if (this.block.isUnreachable) {
       this.popPlace(type);
@@ -449,48 +448,48 @@ export class Walk {
   }
 
   getGlobal(): void {
-    const type = this.context.globals[this.reader.unsigned()]!;
+    const type = this.context.globals[this.reader.u32()]!;
     this.pushType(type);
     this.code.emit(INT32_BYTES);
     this.pushPlace(type);
   }
 
   setGlobal(): void {
-    const type = this.context.globals[this.reader.unsigned()]!;
+    const type = this.context.globals[this.reader.u32()]!;
     this.code.emit(INT32_BYTES);
     this.pop(type);
   }
 
   constant(type: ValueType): void {
     this.code.dropLabel();
-    if (type === ValueType.I32) this.words.add(this.reader.signed());
-    else if (type === ValueType.F32) this.words.add(this.reader.raw(INT32_BYTES).getInt32(0, true));
-    else if (type === ValueType.I64) this.longs.add(`${this.reader.signed64()}`);
-    else this.longs.add(`${this.reader.raw(2 * INT32_BYTES).getBigInt64(0, true)}`);
+    const { reader } = this;
+    if (type === 'i32') this.words.add(reader.signed());
+    else if (type === 'f32') this.words.add(signedBits(reader.take(4)));
+    else if (type === 'i64') this.longs.add(reader.signed());
+    else this.longs.add(signedBits(reader.take(8)));
     this.push(type, CONSTANT);
   }
 
   memorySize(takes: boolean): void {
-    this.reader.unsigned();
-    if (takes) this.pop(ValueType.I32);
-    this.push(ValueType.I32);
+    this.reader.u32();
+    if (takes) this.pop('i32');
+    this.push('i32');
   }
 
   prefixed(): void {
-    const opcode = this.reader.unsigned();
+    const opcode = this.reader.u32();
     this.code.emit(this.target.octetBytes);
-    const operation = MISCELLANEOUS[opcode];
-    if (operation === undefined) throw unsupported(`opcode 0xfc ${opcode}`);
-    for (let i = 0; i < operation.immediates; i++) this.reader.unsigned();
-    this.code.emit(operation.emits * INT32_BYTES);
+    const operation = EXTENDED_OPERATIONS[opcode];
+    if (operation === undefined) throw new UnsupportedError(`instruction 0xfc ${opcode}`);
+    this.reader.take(operation.immediates);
     this.operate(operation);
   }
 }
 
-const BLOCK_WITHOUT_RESULT = 0x40;
-
-function unsupported(what: string): FirmwareError {
-  return new FirmwareError('ERR_MODULE_FORMAT', `not a module that WAMR's need of memory is known for: ${what}`);
+/** Of floating point, what an integer with the same octets would be: constants of the same octets share a cell. */
+function signedBits(octets: Uint8Array): bigint {
+  const bits = octets.reduceRight((above, octet) => (above << 8n) | BigInt(octet), 0n);
+  return BigInt.asIntN(8 * octets.length, bits);
 }
 
 /** Opcodes by name where code asks for them (WebAssembly core specification, 5.4). */

@@ -1,10 +1,11 @@
 // How much memory a module needs under WAMR, beside its linear memory: known before it runs, so that a board can be given a
 // stack that is large enough and no larger, and a build can be held to the board's RAM.
 import type { Board } from './boards.js';
+import { callGraph, overCalls } from './call-graph.js';
 import { FirmwareError } from './error.js';
-import { loadFunction, type WamrFrame } from './wamr-loader.js';
-import { cellsOf, type ModuleParts, takeApart } from './wamr-module.js';
+import { cellsOf, loadFunction, type WamrFrame } from './wamr-loader.js';
 import { WAMR_32_BIT, WAMR_64_BIT, type WamrTarget } from './wamr-target.js';
+import { type FunctionType, parseModule, UnsupportedError, type WasmModule } from './wasm.js';
 
 export { WAMR_32_BIT, WAMR_64_BIT, type WamrTarget } from './wamr-target.js';
 export type { WamrFrame };
@@ -23,22 +24,13 @@ const NATIVE_CELLS_MIN = 2;
  * wasm_runtime_instantiate. Throws ERR_MODULE_RULES for recursion, which has no deepest call.
  */
 export function wamrStackBytes(module: Uint8Array, target: WamrTarget = WAMR_32_BIT): number {
-  const parts = takeApart(module);
-  const functions = wamrFrames(parts, target);
-  const sizes = frameSizes(parts, functions, target);
-  const needs = new Map<number, number>();
-  const need = (index: number, above: readonly number[]): number => {
-    if (above.includes(index)) {
-      throw new FirmwareError('ERR_MODULE_RULES', `function ${index} calls itself, perhaps by way of others`);
-    }
-    const callees = functions[index - parts.imports.length]?.callees ?? [];
-    const below = callees.map((callee) => needs.get(callee) ?? need(callee, [...above, index]));
-    const bytes = stackNeed(sizes[index]!, Math.max(0, ...below));
-    needs.set(index, bytes);
-    return bytes;
-  };
-  const deepest = Math.max(0, ...[...parts.exports.values()].map((index) => need(index, [])));
-  return stackNeed(frameBytes(NATIVE_CELLS_MIN, target), deepest);
+  const loaded = load(module, target);
+  const sizes = frameSizes(loaded, target);
+  const graph = callGraph(loaded.parts);
+  const needs = overCalls(graph, (index, callees: readonly number[]) =>
+    stackNeed(sizes[index]!, Math.max(0, ...callees)),
+  );
+  return stackNeed(frameBytes(NATIVE_CELLS_MIN, target), Math.max(0, ...needs));
 }
 
 /** Octets of RAM that WAMR takes for a module, linear memory not counted. */
@@ -55,11 +47,11 @@ export interface WamrMemory {
  * `stackBytes`: the operand stack that it is given.
  */
 export function wamrMemory(module: Uint8Array, stackBytes: number, target: WamrTarget = WAMR_32_BIT): WamrMemory {
-  const parts = takeApart(module);
+  const loaded = load(module, target);
   const size = SIZES[target.pointerBytes];
   return {
-    loadBytes: sum(loadAllocations(parts, wamrFrames(parts, target), size, target.pointerBytes)),
-    instanceBytes: sum(instanceAllocations(parts, size, target.pointerBytes)),
+    loadBytes: sum(loadAllocations(loaded, size, target.pointerBytes)),
+    instanceBytes: sum(instanceAllocations(loaded, size, target.pointerBytes)),
     execEnvBytes: sum([size.execEnv + stackBytes]),
   };
 }
@@ -113,47 +105,75 @@ const LOCAL_OFFSET_BYTES = 2;
 
 type Sizes = (typeof SIZES)[4 | 8];
 
+/** A module, and what WAMR's loader makes of its functions. */
+interface Loaded {
+  readonly parts: WasmModule;
+  /** Imported functions: there is nothing else that a device could import. */
+  readonly imports: readonly FunctionType[];
+  readonly frames: readonly WamrFrame[];
+}
+
+/** Throws ERR_MODULE_FORMAT for what no module of ours has. */
+function load(module: Uint8Array, target: WamrTarget): Loaded {
+  try {
+    const parts = parseModule(module);
+    const imports = parts.imports.map(({ module, name, type }) => {
+      if (type === undefined) throw new UnsupportedError(`${module}.${name}, which is no function`);
+      return type;
+    });
+    const context = {
+      functions: [...imports, ...parts.functions.map((f) => f.type)],
+      globals: parts.globals.map((g) => g.type),
+    };
+    return { parts, imports, frames: parts.functions.map((f) => loadFunction(context, f, target)) };
+  } catch (error) {
+    if (!(error instanceof UnsupportedError)) throw error;
+    const what = `not a module that WAMR's need of memory is known for: ${error.message}`;
+    throw new FirmwareError('ERR_MODULE_FORMAT', what);
+  }
+}
+
 /** WAMR's loader (wasm_loader.c). Arrays of nothing are not allocated. */
-function loadAllocations(
-  parts: ModuleParts,
-  frames: readonly WamrFrame[],
-  size: Sizes,
-  pointerBytes: number,
-): number[] {
-  const { types, imports, bodies, globals, names, memoryCount, exportCount, dataBytes } = parts;
+function loadAllocations({ parts, imports, frames }: Loaded, size: Sizes, pointerBytes: number): number[] {
+  const { types, functions, globals, memories, exports, data } = parts;
+  // One that several use is kept once.
+  const names = new Set([
+    ...parts.imports.flatMap(({ module, name }) => [module, name]),
+    ...exports.map((e) => e.name),
+  ]);
   return [
     size.module,
     types.length * pointerBytes,
     ...types.map(({ params, results }) => FUNCTION_TYPE_BYTES + params.length + results.length),
     imports.length * size.import,
-    bodies.length * pointerBytes,
-    ...bodies.flatMap(({ type, locals }) => [
+    functions.length * pointerBytes,
+    ...functions.flatMap(({ type, locals }) => [
       size.function + locals.length,
       (type.params.length + locals.length) * LOCAL_OFFSET_BYTES,
     ]),
     ...frames.flatMap(({ codeBytes, constCells }) => [codeBytes, constCells * CELL_BYTES]),
-    memoryCount * MEMORY_BYTES,
+    memories.length * MEMORY_BYTES,
     globals.length * GLOBAL_BYTES,
-    exportCount * size.export,
+    exports.length * size.export,
     ...[...names].map((name) => size.string + new TextEncoder().encode(name).length + 1),
-    dataBytes.length * pointerBytes,
-    ...dataBytes.flatMap((bytes) => [size.dataSegment, bytes]),
+    data.length * pointerBytes,
+    ...data.flatMap(({ bytes }) => [size.dataSegment, bytes.length]),
   ];
 }
 
 /** wasm_instantiate (wasm_runtime.c). */
-function instanceAllocations(parts: ModuleParts, size: Sizes, pointerBytes: number): number[] {
-  const { imports, bodies, globals, memoryCount, exports, dataBytes } = parts;
-  const globalBytes = cellsOf(globals) * CELL_BYTES;
-  const structure = size.instance + memoryCount * size.memoryInstance + globalBytes;
+function instanceAllocations({ parts, imports }: Loaded, size: Sizes, pointerBytes: number): number[] {
+  const { functions, globals, memories, exports, data } = parts;
+  const globalBytes = cellsOf(globals.map((g) => g.type)) * CELL_BYTES;
+  const structure = size.instance + memories.length * size.memoryInstance + globalBytes;
   return [
     align8(structure) + size.instanceExtra,
-    dataBytes.length > 0 ? 2 * pointerBytes + Math.ceil(dataBytes.length / 8) : 0, // a bit for each
+    data.length > 0 ? 2 * pointerBytes + Math.ceil(data.length / 8) : 0, // a bit for each
     globals.length * GLOBAL_INSTANCE_BYTES,
-    memoryCount * pointerBytes,
-    (imports.length + bodies.length) * size.functionInstance,
+    memories.length * pointerBytes,
+    (imports.length + functions.length) * size.functionInstance,
     imports.length * pointerBytes,
-    exports.size * size.exportedFunction,
+    exports.filter((e) => e.kind === 'function').length * size.exportedFunction,
   ];
 }
 
@@ -166,7 +186,7 @@ function sum(allocations: readonly number[]): number {
 
 /** What WAMR makes of each function of its own that a module has, in their order. */
 export function wamrFunctions(module: Uint8Array, target: WamrTarget = WAMR_32_BIT): WamrFrame[] {
-  return wamrFrames(takeApart(module), target);
+  return [...load(module, target).frames];
 }
 
 /** Octets of a function's frame. */
@@ -174,18 +194,10 @@ export function wamrFrameBytes(frame: WamrFrame, target: WamrTarget = WAMR_32_BI
   return frameBytes(frame.constCells + frame.paramCells + frame.localCells + frame.stackCells, target);
 }
 
-function wamrFrames(parts: ModuleParts, target: WamrTarget): WamrFrame[] {
-  const context = {
-    functions: [...parts.imports, ...parts.bodies.map((body) => body.type)],
-    globals: parts.globals,
-  };
-  return parts.bodies.map((body) => loadFunction(context, body, target));
-}
-
 /** Octets of the frame of each function, imports first. */
-function frameSizes(parts: ModuleParts, functions: readonly WamrFrame[], target: WamrTarget): number[] {
-  const natives = parts.imports.map(({ params }) => frameBytes(Math.max(NATIVE_CELLS_MIN, cellsOf(params)), target));
-  return [...natives, ...functions.map((frame) => wamrFrameBytes(frame, target))];
+function frameSizes({ imports, frames }: Loaded, target: WamrTarget): number[] {
+  const natives = imports.map(({ params }) => frameBytes(Math.max(NATIVE_CELLS_MIN, cellsOf(params)), target));
+  return [...natives, ...frames.map((frame) => wamrFrameBytes(frame, target))];
 }
 
 /**

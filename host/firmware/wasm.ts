@@ -1,5 +1,5 @@
 // The WebAssembly binary format, as far as modules of devices use it: every section taken apart, function bodies left as
-// octets for code.ts. What a device's runtime does not have is refused here by its name, not skipped.
+// octets, along which code.ts and wamr-loader.ts go. What a device's runtime does not have is refused here by its name, not skipped.
 import { FirmwareError } from './error.js';
 
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64';
@@ -96,6 +96,7 @@ const SECTIONS = [
 const KINDS: readonly ExternalKind[] = ['function', 'table', 'memory', 'global', 'tag'];
 const VALUE_TYPES: Readonly<Record<number, ValueType>> = { 127: 'i32', 126: 'i64', 125: 'f32', 124: 'f64' };
 const FUNCTION_TYPE = 0x60;
+const BLOCK_EMPTY = 0x40;
 const I32_CONST = 0x41;
 const END = 0x0b;
 /** Flags of a memory's limits. */
@@ -159,6 +160,15 @@ export class Reader {
     const type = VALUE_TYPES[code];
     if (type === undefined) throw new UnsupportedError(`a value of type 0x${code.toString(16)} (vector or reference)`);
     return type;
+  }
+
+  /** What a block leaves behind. */
+  blockType(): readonly ValueType[] {
+    const code = this.octet();
+    if (code === BLOCK_EMPTY) return [];
+    const type = VALUE_TYPES[code];
+    if (type === undefined) throw new UnsupportedError('blocks with several values');
+    return [type];
   }
 }
 
