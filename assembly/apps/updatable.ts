@@ -51,7 +51,7 @@ export function run(version: string): i32 {
   for (let event = client.next(); event.kind !== EventKind.None; event = client.next()) {
     if (event.kind === EventKind.Connected) {
       client.confirm(); // it has found its way to the broker: it can be replaced again
-      report(version, 0, '"');
+      report(version, 0, '');
     } else if (event.kind === EventKind.Message && <i32>event.topic === my().updateTopic) {
       take(version, event);
     }
@@ -72,18 +72,19 @@ function take(version: string, event: Event): void {
   const isNews = result !== my().result || client.isTime(my().reportedAt + REPORT_MS);
   my().result = result;
   if (result < 0) {
-    if (isNews) report(version, result, '","refused":');
+    if (isNews) report(version, result, ',"refused":');
   } else if (result >= UPDATE_GAP) {
-    if (isNews) report(version, missing, '","gap":true,"missing":');
+    if (isNews) report(version, missing, ',"gap":true,"missing":');
   } else if (isNext ? missing % REPORT_CHUNKS === 0 : isNews) {
-    report(version, missing, '","missing":'); // progress; or the first of an update, or one that was here before
+    report(version, missing, ',"missing":'); // progress; or the first of an update, or one that was here before
   }
 }
 
+/** Whoever says anything here has confirmed before: `run` does so as soon as there is somebody to say it to. */
 function report(version: string, value: i32, what: string): void {
   my().reportedAt = client.now();
-  text.clear().add('{"version":"').add(version).add(what); // which begins with the quote behind the version
-  if (what.length > 1) text.addInt(value);
+  text.clear().add('{"version":"').add(version).add('","confirmed":true').add(what);
+  if (what.length) text.addInt(value);
   text.add('}');
   client.publish(my().statusTopic, 1, true);
 }

@@ -151,7 +151,8 @@ struct update_start update_boot(const struct update_options *from, uint32_t now)
 }
 
 void update_confirm(void) {
-  if (table[TRIAL_AT] != TRIAL_STARTED) return;
+  // Not where the table says so: what came back may run while that could not be written down.
+  if (!is_on_trial) return;
   uint8_t changed[UPDATE_TABLE_BYTES];
   memcpy(changed, table, sizeof changed);
   changed[ACTIVE_AT] = idle_slot();
@@ -208,6 +209,8 @@ static bool has_failed(void) {
 static int32_t examine(void) {
   uint32_t bytes = get32(header + BYTES_AT);
   if (get32(header) != HEADER_MAGIC || header[FORMAT_AT] != HEADER_FORMAT) return UPDATE_FORMAT;
+  // Who calls one update by the name of another could have it tried again, or have the other taken for one that is here.
+  if (get32(header + UPDATE_SIGNED_BYTES) != id) return UPDATE_FORMAT;
   if (!update_port_verify(header, UPDATE_SIGNED_BYTES, header + UPDATE_SIGNED_BYTES)) return UPDATE_SIGNATURE;
   if (!is_text(NAME_AT, options->name) || get16(header + ABI_AT) != options->abi) return UPDATE_FOREIGN;
   if (!is_text(BOARD_AT, options->board) && !is_text(BOARD_AT, "*")) return UPDATE_FOREIGN;

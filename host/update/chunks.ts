@@ -1,7 +1,6 @@
 // An update cut into chunks: one MQTT message each, numbered from 0, all but the last of the same length.
-import { sha256 } from '@noble/hashes/sha2.js';
 import { UpdateError } from './error.js';
-import { SIGNED_BYTES } from './header.js';
+import { idOf } from './header.js';
 
 //   0         1          3       5    9
 //   ┌─────────┬──────────┬───────┬────┬──────────────────────┐
@@ -27,12 +26,6 @@ export interface Chunk {
   readonly part: Uint8Array;
 }
 
-/** What tells an update from every other: the first four octets of the SHA-256 of what is signed. */
-export function updateId(update: Uint8Array): number {
-  const digest = sha256(update.subarray(0, SIGNED_BYTES));
-  return new DataView(digest.buffer, digest.byteOffset).getUint32(0, true);
-}
-
 /** `update`: header and module. `chunkBytes`: octets of a message. Throws ERR_UPDATE_CHUNK. */
 export function cut(update: Uint8Array, chunkBytes = CHUNK_BYTES_DEFAULT): Uint8Array[] {
   if (!Number.isInteger(chunkBytes) || chunkBytes < CHUNK_BYTES_MIN || chunkBytes > CHUNK_BYTES_MAX) {
@@ -44,7 +37,7 @@ export function cut(update: Uint8Array, chunkBytes = CHUNK_BYTES_DEFAULT): Uint8
   const partBytes = chunkBytes - CHUNK_HEADER_BYTES;
   const total = Math.ceil(update.length / partBytes);
   if (total > CHUNKS_MAX) throw new UpdateError('ERR_UPDATE_CHUNK', `${total} chunks: at most ${CHUNKS_MAX}`);
-  const id = updateId(update);
+  const id = idOf(update);
   return Array.from({ length: total }, (_, sequence) =>
     encodeChunk({ sequence, total, id, part: update.subarray(sequence * partBytes, (sequence + 1) * partBytes) }),
   );

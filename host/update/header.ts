@@ -115,6 +115,15 @@ export function encodeUpdate(signed: Uint8Array, signature: Uint8Array, module: 
   return octets;
 }
 
+/**
+ * What tells an update from every other: the first four octets of its signature. So a board can see for itself that chunks call
+ * themselves by the right one, and nobody can pass one update off as another. 0 for octets that have no signature.
+ */
+export function idOf(update: Uint8Array): number {
+  if (update.length < SIGNED_BYTES + 4) return 0;
+  return new DataView(update.buffer, update.byteOffset, update.length).getUint32(SIGNED_BYTES, true);
+}
+
 /** Reads the signed part; undefined where it is no header of this format. */
 export function decodeSigned(octets: Uint8Array): UpdateInfo | undefined {
   if (octets.length < SIGNED_BYTES) return undefined;

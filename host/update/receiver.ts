@@ -12,6 +12,7 @@ import {
   compareVersions,
   decodeSigned,
   HEADER_BYTES,
+  idOf,
   SIGNED_BYTES,
   type UpdateInfo,
   type Version,
@@ -116,9 +117,10 @@ export class Receiver {
 
   /** `board.confirm`: the update works, and stays. */
   confirm(): void {
-    const { active, trial } = this.table;
-    if (trial !== Trial.Started) return;
-    if (this.change({ active: active === 0 ? 1 : 0, trial: Trial.None })) this.trialEndsAt = Number.POSITIVE_INFINITY;
+    // Not where the table says so: what came back may run while that could not be written down.
+    if (!this.isOnTrial) return;
+    const active = this.table.active === 0 ? 1 : 0;
+    if (this.change({ active, trial: Trial.None })) this.trialEndsAt = Number.POSITIVE_INFINITY;
   }
 
   /** An update waits to be started: the board is to boot once the call is over. */
@@ -178,7 +180,7 @@ export class Receiver {
     const { header } = transfer;
     const { name, abi, board, verify } = this.options;
     const info = decodeSigned(header);
-    if (info === undefined) return ErrorCode.UpdateFormat;
+    if (info === undefined || idOf(header) !== transfer.id) return ErrorCode.UpdateFormat;
     if (!verify(header.subarray(0, SIGNED_BYTES), header.subarray(SIGNED_BYTES))) return ErrorCode.UpdateSignature;
     const isOurs = info.name === name && info.abi === abi && (info.board === board || info.board === ANY_BOARD);
     if (!isOurs) return ErrorCode.UpdateForeign;
@@ -206,6 +208,10 @@ export class Receiver {
     this.transfer = undefined;
     this.refused = { id, code };
     return code;
+  }
+
+  private get isOnTrial(): boolean {
+    return this.trialEndsAt !== Number.POSITIVE_INFINITY;
   }
 
   /** The slot that takes updates. */

@@ -7,6 +7,8 @@ import type { Millis } from '../ports.js';
 export interface DeviceStatus {
   /** What works there, such as "1.0.0". */
   readonly version: string;
+  /** It has confirmed: it stays. Without that it may be on trial. */
+  readonly confirmed?: boolean;
   /** Chunks that are missing of the update under way. */
   readonly missing?: number;
   /** The last one came too early. */
@@ -45,15 +47,21 @@ export const RETRIES_DEFAULT = 5;
 export const OUTCOME_MS_DEFAULT = 600_000;
 /** A device may complain of several chunks before it sees the one it wants. */
 const BACK_MS_MIN = 5_000;
+/** Without progress for so long after a complaint, it was about what was sent last. */
+const BACK_MS_MAX = 10_000;
 
 /** Reads a status; undefined for what is none. */
 export function parseStatus(payload: Uint8Array): DeviceStatus | undefined {
   try {
-    const { version, missing, gap, refused } = JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown>;
+    const { version, confirmed, missing, gap, refused } = JSON.parse(new TextDecoder().decode(payload)) as Record<
+      string,
+      unknown
+    >;
     if (typeof version !== 'string') return undefined;
     return {
       version,
-      ...(typeof missing === 'number' && { missing }),
+      ...(confirmed === true && { confirmed }),
+      ...(Number.isInteger(missing) && { missing: missing as number }),
       ...(gap === true && { gap }),
       ...(typeof refused === 'number' && { refused }),
     };
@@ -95,12 +103,15 @@ export class Sender {
   /** `isRetained`: said before anybody listened, perhaps long ago. */
   hear(status: DeviceStatus, isRetained: boolean, now: Millis): void {
     const { version, missing, refused } = status;
+    const isThis = version === this.options.version;
     if (this.outcome !== undefined) return;
-    if (version === this.options.version && refused === undefined && missing === undefined) {
-      this.outcome = { kind: 'confirmed' };
+    if (isThis && status.confirmed === true) {
+      this.outcome = { kind: 'confirmed' }; // whatever it says of chunks: late copies
     } else if (isRetained) return;
     else if (refused !== undefined) this.hearRefused(refused, now);
     else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
+    else if (isThis)
+      this.hearMissing(0, false, now); // on trial
     else this.tryAgain(0, now); // it has started anew: it has forgotten all chunks, or will not have them again
   }
 
@@ -127,7 +138,7 @@ export class Sender {
   }
 
   private hearMissing(missing: number, isGap: boolean, now: Millis): void {
-    const wanted = this.total - missing;
+    const wanted = Math.max(0, Math.min(this.total, this.total - missing)); // it may speak of another update
     if (missing === 0) this.wasWhole = true;
     if (wanted > this.known) {
       this.known = wanted;
@@ -135,7 +146,13 @@ export class Sender {
       this.retriesLeft = this.options.retries ?? RETRIES_DEFAULT;
       this.dueMs = now + (missing === 0 ? (this.options.outcomeMs ?? OUTCOME_MS_DEFAULT) : this.retryMs);
     }
-    if (isGap && now - this.wentBackMs >= BACK_MS_MIN) this.tryAgain(wanted, now);
+    if (!isGap) return;
+    if (now >= this.wentBackMs + BACK_MS_MIN) this.tryAgain(wanted, now);
+    else {
+      // Perhaps about what was under way before one went back. If not, and nothing else arrives, it is not said again.
+      this.known = wanted;
+      this.dueMs = Math.min(this.dueMs, now + BACK_MS_MAX);
+    }
   }
 
   /** Sends from `wanted` on, unless that was to no avail too often. */

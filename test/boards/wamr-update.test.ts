@@ -74,7 +74,9 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
       ...['--mqtt', `${HOST}:${ports.mqtt}`, '--topic', `fleet/${serial()}/update`, '--wait', '60'],
     );
   const runs = (version: string): Promise<unknown> =>
-    until(`version ${version} in ${told}`, () => told.includes(`fleet/${serial()}/status {"version":"${version}"}`));
+    until(`version ${version} in ${told}`, () =>
+      told.includes(`fleet/${serial()}/status {"version":"${version}","confirmed":true}`),
+    );
 
   it('start on trial, are confirmed, and stay', async () => {
     device = await start();
@@ -129,8 +131,9 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     device = await start();
     await runs(OLD_VERSION);
     expect(device.errors).toBe('update: rolled back\nstarted: power\n');
+    expect(await sender.exit()).toBe(1);
+    expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
     await device.stop('SIGKILL');
-    await sender.stop('SIGKILL');
   });
 });
 

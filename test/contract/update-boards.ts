@@ -34,6 +34,8 @@ export interface UpdateBoard {
   read(slot: number, bytes: number): Promise<Uint8Array>;
   /** The power is cut in the middle of the operation on flash that comes after so many. */
   cutAfter(operations: number): Promise<void>;
+  /** From now on nothing can be written, or again everything. */
+  failWrites(areFailing: boolean): Promise<void>;
   close(): void;
 }
 
@@ -42,6 +44,7 @@ class PowerCut extends Error {}
 /** Slots whose power can be cut. */
 class BrittleSlots extends MemorySlots {
   left = Number.POSITIVE_INFINITY;
+  areWritesFailing = false;
 
   override erase(slot: number): boolean {
     return this.change(() => super.erase(slot));
@@ -60,6 +63,7 @@ class BrittleSlots extends MemorySlots {
   }
 
   private change(act: (part: number) => boolean): boolean {
+    if (this.areWritesFailing) return false;
     if (this.left-- > 0) return act(1);
     act(0.5);
     throw new PowerCut();
@@ -109,6 +113,10 @@ export class HostBoard implements UpdateBoard {
 
   async cutAfter(operations: number): Promise<void> {
     this.slots.left = operations;
+  }
+
+  async failWrites(areFailing: boolean): Promise<void> {
+    this.slots.areWritesFailing = areFailing;
   }
 
   close(): void {}
@@ -178,6 +186,10 @@ export class NativeBoard implements UpdateBoard {
 
   async cutAfter(operations: number): Promise<void> {
     await this.ask(`cut ${operations}`);
+  }
+
+  async failWrites(areFailing: boolean): Promise<void> {
+    await this.ask(`fail ${areFailing ? 1 : 0}`);
   }
 
   close(): void {

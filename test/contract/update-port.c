@@ -32,14 +32,18 @@ static void read_line(void) {
   if (fgets(line, sizeof line, stdin) == NULL) exit(0);
 }
 
+static int are_writes_failing;
+
 /// Changes flash, or half of it where the power is cut.
-static void change(uint8_t *to, const uint8_t *from, size_t bytes) {
+static bool change(uint8_t *to, const uint8_t *from, size_t bytes) {
+  if (are_writes_failing) return false;
   if (left == 0) {
     memcpy(to, from, bytes / 2);
     longjmp(power_cut, 1);
   }
   if (left > 0) left--;
   memcpy(to, from, bytes);
+  return true;
 }
 
 uint32_t update_port_slot_bytes(void) { return FLASH_BYTES; }
@@ -47,13 +51,11 @@ uint32_t update_port_slot_bytes(void) { return FLASH_BYTES; }
 bool update_port_erase(uint8_t slot) {
   static uint8_t erased[FLASH_BYTES];
   memset(erased, 0xff, sizeof erased);
-  change(flash[slot], erased, sizeof erased);
-  return true;
+  return change(flash[slot], erased, sizeof erased);
 }
 
 bool update_port_write(uint8_t slot, uint32_t at, const uint8_t *from, size_t bytes) {
-  change(flash[slot] + at, from, bytes);
-  return true;
+  return change(flash[slot] + at, from, bytes);
 }
 
 bool update_port_digest(uint8_t slot, uint32_t bytes, uint8_t digest[UPDATE_DIGEST_BYTES]) {
@@ -80,8 +82,7 @@ bool update_port_read_table(uint8_t copy, uint8_t table[UPDATE_TABLE_BYTES]) {
 }
 
 bool update_port_write_table(uint8_t copy, const uint8_t table[UPDATE_TABLE_BYTES]) {
-  change(tables[copy], table, UPDATE_TABLE_BYTES);
-  return true;
+  return change(tables[copy], table, UPDATE_TABLE_BYTES);
 }
 
 static void obey(const struct update_options *options) {
@@ -105,7 +106,7 @@ static void obey(const struct update_options *options) {
   } else if (strncmp(line, "ship ", 5) == 0) {
     get_hex(line + 5, flash[0]);
     printf("ok\n");
-  } else if (sscanf(line, "cut %d", &left) == 1) {
+  } else if (sscanf(line, "cut %d", &left) == 1 || sscanf(line, "fail %d", &are_writes_failing) == 1) {
     printf("ok\n");
   }
 }

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode, UPDATE_GAP } from '../../assembly/protocol/index.js';
 import { signUpdate, type UpdateOptions, verifierOf } from '../../host/firmware/sign-update.js';
-import { cut } from '../../host/update/chunks.js';
+import { cut, decodeChunk, encodeChunk } from '../../host/update/chunks.js';
 import { DIGEST_AT, HEADER_BYTES } from '../../host/update/header.js';
 import { describeWithTools } from '../tools.js';
 import { compileBoard, HostBoard, NativeBoard, SLOT_BYTES, TRIAL_MS, type UpdateBoard } from './update-boards.js';
@@ -146,6 +146,52 @@ function suite(create: () => UpdateBoard): void {
     expect(said.slice(first)).toEqual(said.slice(first).map(() => code)); // whatever follows is refused, too
     expect(first).toBeGreaterThanOrEqual(0);
     await expectUnchanged(board);
+  });
+
+  it.each([
+    ['its own', 0],
+    ['that of what has been rolled back, to be tried again', 1],
+    ['that of another update, which would be taken for one that is here', 2],
+  ])('takes an update under no name but %s', async (_what, which) => {
+    const board = await started();
+    const chunks = chunksOf(NEWER, { again: true });
+    await send(board, chunks);
+    await board.boot(0);
+    await board.boot(0);
+    const other = chunksOf(OTHER, { version: '1.2.0' });
+    const id = decodeChunk(other[0]!)!.id + (which === 2 ? 0 : 1);
+    const renamed = (which === 0 ? other : chunks).map((chunk) => {
+      const parts = decodeChunk(chunk)!;
+      return encodeChunk(which === 0 ? parts : { ...parts, id });
+    });
+    expect((await send(board, renamed)).at(-1)).toBe(which === 0 ? 0 : ErrorCode.UpdateFormat);
+    expect((await board.state(0)).isAccepted).toBe(which === 0);
+  });
+
+  it('stays with what works where it cannot write down that the update has failed', async () => {
+    const board = await started();
+    await send(board, chunksOf(NEWER));
+    expect(await board.boot(0)).toEqual(TRIED);
+    await board.failWrites(true);
+    expect(await board.boot(0)).toEqual(BACK);
+    await board.failWrites(false);
+    await board.confirm(); // says what came back of itself
+    expect(await board.state(TRIAL_MS)).toEqual({ isAccepted: false, isOverdue: false, version: '1.0.0' });
+    expect(await board.boot(0)).toEqual(BACK);
+    expect(await board.boot(0)).toEqual(OLD);
+  });
+
+  it('starts no update that it cannot write down as begun, and says when it cannot write one', async () => {
+    const board = await started();
+    await send(board, chunksOf(NEWER));
+    await board.failWrites(true);
+    expect(await board.boot(0)).toEqual(OLD);
+    await board.failWrites(false);
+    expect(await board.boot(0)).toEqual(TRIED);
+    await board.confirm();
+    await board.failWrites(true);
+    const said = await send(board, chunksOf(OTHER, { version: '1.2.0' }));
+    expect(said.slice(1)).toEqual(said.slice(1).map(() => ErrorCode.UpdateStorage));
   });
 
   it('takes the right update after a wrong one', async () => {

@@ -57,6 +57,42 @@ describe('The sender of an update', () => {
     expect(scene.sent()).toEqual(range(3, 13));
   });
 
+  it('goes back in the end at a gap of which it heard just after it went back', () => {
+    const scene = new Scene();
+    scene.sent();
+    scene.hear({ missing: 97, gap: true });
+    scene.sent();
+    scene.pass(1_000);
+    scene.hear({ missing: 100, gap: true }); // and no word more
+    expect(scene.sent()).toEqual([]);
+    scene.pass(9_999);
+    expect(scene.sent()).toEqual([]);
+    scene.pass(1);
+    expect(scene.sent()).toEqual(range(0, 10));
+  });
+
+  it('does not go back at an old gap where there is progress since', () => {
+    const scene = new Scene();
+    scene.sent();
+    scene.hear({ missing: 97, gap: true });
+    scene.sent();
+    scene.hear({ missing: 97, gap: true });
+    scene.hear({ missing: 90 });
+    expect(scene.sent()).toEqual(range(13, 20));
+    scene.pass(30_000);
+    expect(scene.sent()).toEqual([]);
+  });
+
+  it('stays within its chunks where the device speaks of an update that has more', () => {
+    const scene = new Scene();
+    scene.sent();
+    scene.hear({ missing: 5_000, gap: true });
+    expect(scene.sent()).toEqual(range(0, 10));
+    scene.pass(6_000);
+    scene.hear({ missing: -5, gap: true });
+    expect([scene.sender.known, scene.sent()]).toEqual([100, []]);
+  });
+
   it('does not go back for what the device has twice', () => {
     const scene = new Scene();
     scene.sent();
@@ -107,8 +143,20 @@ describe('The sender of an update', () => {
   });
 
   it.each([
-    ['confirmed', [{ missing: 0 }, { version: '1.1.0' }], { kind: 'confirmed' }],
-    ['confirmed at once where it runs already', [{ version: '1.1.0' }], { kind: 'confirmed' }],
+    ['confirmed', [{ missing: 0 }, { version: '1.1.0', confirmed: true }], { kind: 'confirmed' }],
+    ['confirmed at once where it runs already', [{ version: '1.1.0', confirmed: true }], { kind: 'confirmed' }],
+    [
+      'confirmed where the device speaks of late copies of its chunks',
+      [{ version: '1.1.0', confirmed: true, missing: 0 }],
+      { kind: 'confirmed' },
+    ],
+    ['on trial', [{ missing: 0 }, { version: '1.1.0' }], undefined],
+    ['on trial where that is all that is ever said', [{ version: '1.1.0', confirmed: 'soon' }], undefined],
+    [
+      'rolled back after a trial',
+      [{ version: '1.1.0' }, {}, { refused: ErrorCode.UpdateFailed }],
+      { kind: 'rolled-back' },
+    ],
     ['refused', [{ missing: 99 }, { refused: -49 }], { kind: 'refused', code: -49 }],
     [
       'refused because it failed once',
@@ -116,7 +164,7 @@ describe('The sender of an update', () => {
       { kind: 'refused', code: -53 },
     ],
     ['rolled back', [{ missing: 0 }, {}, { refused: ErrorCode.UpdateFailed }], { kind: 'rolled-back' }],
-    ['under way', [{ missing: 0 }, { version: '1.1.0', missing: 0 }], undefined],
+    ['on trial, whatever it says of chunks', [{ missing: 0 }, { version: '1.1.0', missing: 0 }], undefined],
   ])('finds out that it is %s', (_what, statuses, outcome) => {
     const scene = new Scene();
     for (const status of statuses) scene.hear(status);
@@ -136,9 +184,10 @@ describe('The sender of an update', () => {
     expect(scene.sender.outcome).toEqual({ kind: 'refused', code: -49 });
   });
 
-  it('takes the time of a trial for what it is, and no longer', () => {
+  it.each([{ missing: 0 }, { version: '1.1.0' }])('takes the time of a trial after %j, and no longer', (status) => {
     const scene = new Scene({ retryMs: 1_000, outcomeMs: 5_000, retries: 0 });
-    scene.hear({ missing: 0 });
+    scene.hear(status);
+    expect(scene.sent()).toEqual([]);
     scene.pass(4_999);
     expect(scene.sender.outcome).toBeUndefined();
     scene.pass(1);
@@ -151,6 +200,8 @@ describe('The sender of an update', () => {
     for (const old of [{ refused: -49 }, { missing: 5 }, {}]) scene.hear(old, true);
     expect([scene.sender.outcome, scene.sent()]).toEqual([undefined, []]);
     scene.hear({ version: '1.1.0' }, true);
+    expect(scene.sender.outcome).toBeUndefined(); // it was on trial then
+    scene.hear({ version: '1.1.0', confirmed: true }, true);
     expect(scene.sender.outcome).toEqual({ kind: 'confirmed' });
   });
 
