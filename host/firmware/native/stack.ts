@@ -60,7 +60,7 @@ export function readCode(text: string): CodeFunction[] {
     const current = functions.at(-1);
     if (instruction === null || current === undefined) continue;
     const [, mnemonic, operands] = instruction as unknown as [string, string, string];
-    current.frameBytes += frameOf(mnemonic, operands);
+    current.frameBytes += SAVES.test(current.name) ? passingBytes(mnemonic, operands) : frameOf(mnemonic, operands);
     const target = BRANCH.test(mnemonic) ? TARGET.exec(operands) : null;
     if (target !== null) current.calls = [...current.calls, Number.parseInt(target[1]!, 16)];
     else if (ANYWHERE.test(`${mnemonic}\t${operands.trim()}`)) current.callsAnywhere = true;
@@ -74,8 +74,27 @@ function frameOf(mnemonic: string, operands: string): number {
     return /\{(.*)\}/.exec(operands)![1]!.split(',').length * WORD_BYTES;
   }
   if (/^sub/.test(mnemonic)) return Number(/^sp, (?:sp, )?#(\d+)/.exec(operands)?.[1] ?? 0);
-  if (/^(str|addi)/.test(mnemonic)) return Number(/^(?:.*\[sp, #|sp,sp,)-(\d+)(?:\]!)?/.exec(operands)?.[1] ?? 0);
+  // RISC-V's addi is add to some versions of objdump.
+  if (/^(str|addi?$)/.test(mnemonic)) return Number(/^(?:.*\[sp, #|sp,sp,)-(\d+)(?:\]!)?/.exec(operands)?.[1] ?? 0);
+  if (mnemonic === 'jal') return savedBytes(operands);
   return 0;
+}
+
+/**
+ * RISC-V with -msave-restore: a function begins with a call to one of these, which puts the registers that it changes on the
+ * stack for it, from ra and s0 to s2 up to all thirteen, four by four. The compiler counts them as its own.
+ */
+const SAVES = /^__riscv_save_(\d+)$/;
+
+/** What a function has put on the stack for it. */
+function savedBytes(operands: string): number {
+  const saves = /^t0,.*<__riscv_save_(\d+)>/.exec(operands);
+  return saves === null ? 0 : 4 * WORD_BYTES * (Math.floor(Number(saves[1]) / 4) + 1);
+}
+
+/** Those that save less than all take as much at first and give back the rest: what an interrupt may meet for a moment. */
+function passingBytes(mnemonic: string, operands: string): number {
+  return mnemonic === 'li' ? Number(/^t1,-(\d+)$/.exec(operands.trim())?.[1] ?? 0) : 0;
 }
 
 export interface StackOptions {

@@ -52,6 +52,37 @@ const RISCV = `
 20400030:\tjalr\ta5
 `;
 
+const SAVED = `
+00000000 <main>:
+   0:\tjal\t10 <few>
+   4:\tj\t20 <many>
+
+00000010 <few>:
+  10:\tjal\tt0,70 <__riscv_save_0>
+  14:\tjal\t90 <leaf>
+
+00000020 <many>:
+  20:\tjal\tt0,40 <__riscv_save_4>
+  24:\tadd\tsp,sp,-16
+  26:\tli\tt1,-8
+  28:\tjal\t90 <leaf>
+
+00000040 <__riscv_save_4>:
+  40:\tadd\tsp,sp,-64
+  42:\tli\tt1,-32
+  44:\tsw\ts6,32(sp)
+  54:\tsub\tsp,sp,t1
+  58:\tjr\tt0
+
+00000070 <__riscv_save_0>:
+  70:\tadd\tsp,sp,-16
+  72:\tsw\ts2,0(sp)
+  7a:\tjr\tt0
+
+00000090 <leaf>:
+  90:\taddi\tsp,sp,-40
+`;
+
 const GRAPH = `graph: { title: "/a/work.c"
 node: { title: "work" label: "work\\n/a/work.c:1:5\\n56 bytes (static)" }
 node: { title: "/a/work.c:finish" label: "finish\\n/a/work.c:9:5\\n8 bytes (dynamic,bounded)" }
@@ -94,6 +125,29 @@ describe('linked code', () => {
       ['g', 0, true],
     ]);
     expect(functions[1]!.calls).toEqual([0x2040_0020, 0x2040_0030]);
+  });
+
+  it('is read in the words of other versions of objdump', () => {
+    expect(readCode('00000000 <f>:\n   0:\tadd\tsp,sp,-48\n   4:\tadd\tsp,sp,48\n')[0]!.frameBytes).toBe(48);
+    expect(readCode('00000000 <f>:\n   0:\tadd\tr0, sp, #-48\n')[0]!.frameBytes).toBe(0);
+  });
+
+  it('is read with registers that a function of RISC-V has saved by another', () => {
+    const frames = readCode(SAVED).map((f) => [f.name, f.frameBytes]);
+    expect(frames).toEqual([
+      ['main', 0],
+      ['few', 16],
+      ['many', 32 + 16],
+      // Of 64 octets that it takes the function keeps 32.
+      ['__riscv_save_4', 32],
+      ['__riscv_save_0', 0],
+      ['leaf', 40],
+    ]);
+    const worst = (functions: CodeFunction[]) => worstStack(functions, new Map(), at0);
+    expect(worst(readCode(SAVED))).toEqual({ bytes: 48 + 40, path: ['main', 'many', 'leaf'] });
+    // A leaf that takes less than what lies on the stack for a moment.
+    const shallow = readCode(SAVED).map((f) => (f.name === 'leaf' ? { ...f, frameBytes: 8 } : f));
+    expect(worst(shallow)).toEqual({ bytes: 48 + 32, path: ['main', 'many', '__riscv_save_4'] });
   });
 
   it('is read with calls to where a register says', () => {
