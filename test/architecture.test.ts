@@ -10,6 +10,11 @@ const FILE_LINES_MAX = 500;
 /** A test file is a list, and may be longer. */
 const TEST_LINES_MAX = 800;
 
+/** C and Rust. */
+const NATIVE_SOURCES = /\.(c|h|rs)$/;
+/** What cargo makes of a board's program. */
+const OUTPUT = /^[^/]+\/target\//;
+
 interface Source {
   /** Path from the root, with slashes. */
   readonly path: string;
@@ -18,9 +23,9 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-function listFiles(folder: string): string[] {
+function listFiles(folder: string, endings = /\.ts$/): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => endings.test(name) && !OUTPUT.test(name))
     .map((name) => join(folder, name));
 }
 
@@ -33,7 +38,7 @@ function read(path: string): Source {
   return { path, text, imports };
 }
 
-const sources = (folder: string): Source[] => listFiles(folder).map(read);
+const sources = (folder: string, endings?: RegExp): Source[] => listFiles(folder, endings).map(read);
 
 /** Which part of the project a path from the root belongs to: "assembly/codec", "host/sim", "host/ports". */
 function partOf(path: string): string {
@@ -103,6 +108,11 @@ function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
 }
 
+function namedBoards(all: readonly Source[]): string[] {
+  const boards = listBoards();
+  return all.flatMap(({ path, text }) => boards.filter((board) => text.includes(board)).map((b) => `${path}: ${b}`));
+}
+
 describe('The device', () => {
   for (const [layer, below] of Object.entries(DEVICE_LAYERS)) {
     it(`lets ${layer} import only what lies below it`, () => {
@@ -150,16 +160,27 @@ describe('The host', () => {
   });
 
   it('names no board in its code', () => {
-    const boards = listBoards();
-    const named = sources('host').flatMap(({ path, text }) =>
-      boards.filter((b) => text.includes(b)).map((b) => `${path}: ${b}`),
-    );
-    expect(named).toEqual([]);
+    expect(namedBoards(sources('host'))).toEqual([]);
+  });
+});
+
+describe('The C that boards share', () => {
+  it('names no board', () => {
+    const shared = listFiles(join('boards', 'common'), /./).map(read);
+    expect(shared.length).toBeGreaterThan(30);
+    expect(namedBoards(shared)).toEqual([]);
   });
 });
 
 describe('Every source file', () => {
-  const all = [...sources('assembly'), ...sources('host'), ...sources('bench'), ...sources('test')];
+  const native = [...sources('boards', NATIVE_SOURCES), ...sources('test', NATIVE_SOURCES)];
+  const all = [...sources('assembly'), ...sources('host'), ...sources('bench'), ...sources('test'), ...native];
+
+  it('is looked at: TypeScript, C and Rust', () => {
+    for (const ending of ['.ts', '.c', '.h', '.rs']) {
+      expect(all.filter(({ path }) => path.endsWith(ending)).length).toBeGreaterThan(5);
+    }
+  });
 
   it('begins by saying what it owns', () => {
     const silent = all.filter(({ path, text }) => !path.startsWith('test') && !/^(#!.*\n)?(\/\/|\/\*\*)/.test(text));
