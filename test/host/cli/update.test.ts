@@ -159,6 +159,14 @@ describe('thimble update', () => {
     await expectRefusal([...good, '--app-version', '1.2'], 'ERR_UPDATE_HEADER', ['1.2.3']);
   });
 
+  it('says which devices that it runs take no updates', async () => {
+    const run = ['run', old, '--update-key', key];
+    await expectRefusal([...run, '--board', 'linux-wamr'], 'ERR_USAGE_STATE', ['--update-key', 'linux-wamr']);
+    await expectRefusal([...run, '--state', join(folder, 'state')], 'ERR_USAGE_STATE', ['--state', '--update-key']);
+    await expectRefusal(['run', old, '--update-key', old], 'ERR_KEY', ['--update-key', 'updatable.wasm', 'openssl']);
+    await expectRefusal(['run', old, '--update-key', `${key}.no`], 'ERR_USAGE_FILE', ['--update-key', 'key.pem.no']);
+  });
+
   it('says that the broker cannot be reached', async () => {
     const { exit, stderr } = await thimbleWithin([
       'update',
