@@ -32,6 +32,7 @@ export interface UpdateBoard {
   confirm(): Promise<'ok' | 'cut'>;
   state(now: number): Promise<State>;
   read(slot: number, bytes: number): Promise<Uint8Array>;
+  table(copy: number): Promise<Uint8Array>;
   /** The power is cut in the middle of the operation on flash that comes after so many. */
   cutAfter(operations: number): Promise<void>;
   /** From now on nothing can be written, or again everything. */
@@ -111,6 +112,10 @@ export class HostBoard implements UpdateBoard {
     return this.slots.read(slot, bytes);
   }
 
+  async table(copy: number): Promise<Uint8Array> {
+    return this.slots.readTable(copy);
+  }
+
   async cutAfter(operations: number): Promise<void> {
     this.slots.left = operations;
   }
@@ -182,6 +187,10 @@ export class NativeBoard implements UpdateBoard {
 
   async read(slot: number, bytes: number): Promise<Uint8Array> {
     return new Uint8Array(fromHex(await this.ask(`read ${slot} ${bytes}`)));
+  }
+
+  async table(copy: number): Promise<Uint8Array> {
+    return new Uint8Array(fromHex(await this.ask(`table ${copy}`)));
   }
 
   async cutAfter(operations: number): Promise<void> {

@@ -103,6 +103,9 @@ static void obey(const struct update_options *options) {
   } else if (sscanf(line, "read %u %u", &slot, &number) == 2) {
     put_hex(flash[slot], number);
     printf("\n");
+  } else if (sscanf(line, "table %u", &number) == 1) {
+    put_hex(tables[number & 1], UPDATE_TABLE_BYTES);
+    printf("\n");
   } else if (strncmp(line, "ship ", 5) == 0) {
     get_hex(line + 5, flash[0]);
     printf("ok\n");

@@ -1,10 +1,11 @@
 // One contract for both ends of an update, the host's and the one in C that boards share.
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode, UPDATE_GAP } from '../../assembly/protocol/index.js';
 import { signUpdate, type UpdateOptions, verifierOf } from '../../host/firmware/sign-update.js';
 import { cut, decodeChunk, encodeChunk } from '../../host/update/chunks.js';
-import { DIGEST_AT, HEADER_BYTES } from '../../host/update/header.js';
+import { DIGEST_AT, HEADER_BYTES, idOf } from '../../host/update/header.js';
 import { describeWithTools } from '../tools.js';
 import { compileBoard, HostBoard, NativeBoard, SLOT_BYTES, TRIAL_MS, type UpdateBoard } from './update-boards.js';
 
@@ -28,6 +29,12 @@ async function send(board: UpdateBoard, chunks: readonly Uint8Array[]): Promise<
   for (const chunk of chunks) said.push(await board.chunk(chunk));
   return said;
 }
+
+/** The octets from `from` to `to` as a chunk. */
+const numbered = (whole: Uint8Array, sequence: number, total: number, from: number, to?: number): Uint8Array => {
+  const id = idOf(whole);
+  return encodeChunk({ sequence, total, id, part: to === undefined ? Uint8Array.of(0) : whole.subarray(from, to) });
+};
 
 const OLD = { slot: 0, bytes: undefined, isOnTrial: false, wasRolledBack: false };
 const TRIED = { slot: 1, bytes: NEWER.length, isOnTrial: true, wasRolledBack: false };
@@ -181,6 +188,35 @@ function suite(create: () => UpdateBoard): void {
     expect(await board.boot(0)).toEqual(OLD);
   });
 
+  it('writes its table as docs/UPDATE.md draws it, in turns', async () => {
+    const board = await started();
+    const chunks = chunksOf(NEWER);
+    const digest = createHash('sha256').update(NEWER).digest('hex');
+    const id = Buffer.from(chunks[0]!.subarray(5, 9)).toString('hex');
+    const expected = (generation: number, active: number, trial: number, failed: string): string => {
+      const slot1 = `${id}0100${'010001000000'}${'bc020000'}${digest}`;
+      const head = `74686d730${generation}0000000${active}0${trial}0000`;
+      const checked = Buffer.from(`${head}${'00'.repeat(48)}${slot1}${failed}`, 'hex');
+      const sum = Buffer.alloc(4);
+      sum.writeUInt32LE(crc32(checked));
+      return Buffer.concat([checked, sum]).toString('hex');
+    };
+    const hex = async (copy: number): Promise<string> => Buffer.from(await board.table(copy)).toString('hex');
+    await send(board, chunks);
+    expect(await hex(1)).toBe(expected(1, 0, 1, '00'.repeat(32)));
+    await board.boot(0);
+    expect([await hex(0), await hex(1)]).toEqual([
+      expected(2, 0, 2, '00'.repeat(32)),
+      expected(1, 0, 1, '00'.repeat(32)),
+    ]);
+    await board.boot(0);
+    expect(await hex(1)).toBe(expected(3, 0, 0, digest));
+    expect((await send(board, chunksOf(NEWER, { again: true }))).at(-1)).toBe(0);
+    await board.boot(0);
+    await board.confirm();
+    expect((await hex(0)).slice(8, 24)).toBe('0600000001000000');
+  });
+
   it('starts no update that it cannot write down as begun, and says when it cannot write one', async () => {
     const board = await started();
     await send(board, chunksOf(NEWER));
@@ -251,6 +287,53 @@ function suite(create: () => UpdateBoard): void {
     const recut = cut(update(OTHER), 100);
     await send(board, other.slice(0, 3));
     expect((await send(board, recut)).at(-1)).toBe(0);
+    expect(await board.boot(0)).toEqual({ ...TRIED, bytes: OTHER.length });
+    expect(await board.read(1, OTHER.length)).toEqual(OTHER);
+  });
+
+  it('takes parts of any lengths, as long as they are in order, up to the last octet of a slot', async () => {
+    const board = await started();
+    const whole = update(octets(SLOT_BYTES, 5));
+    const ends = [1, 2, 99, 103, 163, 165, 166, 1_400, 2_801, 4_000, whole.length];
+    const chunks = ends.map((end, i) => numbered(whole, i, ends.length, ends[i - 1] ?? 0, end));
+    expect(await send(board, chunks)).toEqual(ends.map((_, i) => ends.length - 1 - i));
+    expect((await board.boot(0)) as object).toMatchObject({ isOnTrial: true, bytes: SLOT_BYTES });
+    expect(await board.read(1, SLOT_BYTES)).toEqual(octets(SLOT_BYTES, 5));
+  });
+
+  it.each([
+    ['that says too many chunks', 1],
+    ['that says too few', -1],
+  ])('refuses an update %s, and writes nothing behind its slot', async (_what, more) => {
+    const board = await started();
+    const whole = update(octets(SLOT_BYTES, 5));
+    const total = Math.ceil(whole.length / 500);
+    const chunks = Array.from({ length: total + more }, (_, i) =>
+      numbered(whole, i, total + more, i * 500, i < total ? (i + 1) * 500 : undefined),
+    );
+    expect((await send(board, chunks)).at(-1)).toBe(ErrorCode.UpdateFormat);
+    const longer = numbered(Uint8Array.of(...whole, ...octets(1_000, 9)), 1, 2, 500, whole.length + 1_000);
+    expect((await send(board, [numbered(whole, 0, 2, 0, 500), longer])).at(-1)).toBe(ErrorCode.UpdateFormat);
+    await expectUnchanged(board);
+  });
+
+  it('keeps to the total that the first chunk said', async () => {
+    const board = await started();
+    const chunks = chunksOf(NEWER);
+    const total = chunks.length;
+    await send(board, chunks.slice(0, 3));
+    const lie = chunks[3]!.slice().fill(total + 1, 3, 4);
+    expect(await send(board, [lie])).toEqual([total + 1 + UPDATE_GAP]);
+    expect((await send(board, chunks.slice(3))).at(-1)).toBe(0);
+  });
+
+  it('takes one update of two whose chunks come in turns, and neither half of each', async () => {
+    const board = await started();
+    const [one, other] = [chunksOf(NEWER), chunksOf(OTHER)];
+    await send(board, [one[0]!, other[0]!]);
+    for (let i = 1; i < other.length; i++) {
+      expect(await send(board, [one[i]!, other[i]!])).toEqual([one.length + UPDATE_GAP, other.length - 1 - i]);
+    }
     expect(await board.boot(0)).toEqual({ ...TRIED, bytes: OTHER.length });
     expect(await board.read(1, OTHER.length)).toEqual(OTHER);
   });
