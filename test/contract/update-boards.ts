@@ -152,7 +152,8 @@ export function compileBoard(): string {
 
 export class NativeBoard implements UpdateBoard {
   private readonly child: ChildProcess;
-  private readonly answers: ((line: string) => void)[] = [];
+  private readonly answers: { resolve(line: string): void; reject(error: Error): void }[] = [];
+  private isOver = false;
 
   constructor(
     program: string,
@@ -161,6 +162,11 @@ export class NativeBoard implements UpdateBoard {
   ) {
     this.child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
     createInterface(this.child.stdout!).on('line', (line) => this.hear(line));
+    this.child.stdin!.on('error', () => {}); // its end says so, too
+    this.child.once('close', () => {
+      this.isOver = true;
+      for (const { reject } of this.answers.splice(0)) reject(new Error('the board has ended in the middle of a call'));
+    });
     void this.ask(`ship ${hex(shipped)}`);
   }
 
@@ -206,8 +212,11 @@ export class NativeBoard implements UpdateBoard {
   }
 
   private ask(command: string): Promise<string> {
-    this.child.stdin!.write(`${command}\n`);
-    return new Promise((resolve) => this.answers.push(resolve));
+    if (!this.isOver) this.child.stdin!.write(`${command}\n`);
+    return new Promise((resolve, reject) => {
+      if (this.isOver) reject(new Error('the board has ended'));
+      else this.answers.push({ resolve, reject });
+    });
   }
 
   private hear(line: string): void {
@@ -215,6 +224,6 @@ export class NativeBoard implements UpdateBoard {
     if (what === '?digest') this.child.stdin!.write(`${createHash('sha256').update(fromHex(first!)).digest('hex')}\n`);
     else if (what === '?verify')
       this.child.stdin!.write(this.verify(fromHex(first!), fromHex(second!)) ? '1\n' : '0\n');
-    else this.answers.shift()!(line);
+    else this.answers.shift()!.resolve(line);
   }
 }
