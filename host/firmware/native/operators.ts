@@ -83,6 +83,8 @@ const FLOAT_COMPARISONS: Readonly<Record<string, string>> = {
   Ge: '>=',
 };
 const FLOAT_PLAIN: Readonly<Record<string, string>> = { Add: '+', Sub: '-', Mul: '*', Div: '/' };
+/** Those that a library gets wrong (prelude.ts). */
+const MENDED: readonly string[] = ['Add64', 'Sub64'];
 
 /** What the prelude calls a function on a type: `div_s32`, `min_f64`. */
 function helper(name: string, type: string): string {
@@ -153,7 +155,7 @@ function floatBinary(name: string, bits: '32' | '64', left: Value, right: Value)
   const parts = [left, right];
   const comparison = FLOAT_COMPARISONS[name];
   if (comparison !== undefined) return made(`${closed(left)} ${comparison} ${closed(right)}`, parts, { truth: true });
-  const plain = FLOAT_PLAIN[name];
+  const plain = MENDED.includes(`${name}${bits}`) ? undefined : FLOAT_PLAIN[name];
   if (plain !== undefined) return made(`${closed(left)} ${plain} ${closed(right)}`, parts);
   return made(`${helper(name, `_f${bits}`)}(${bare(left)}, ${bare(right)})`, parts, { atom: true });
 }

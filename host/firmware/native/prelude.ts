@@ -40,6 +40,7 @@ function helpers({ checked }: PreludeOptions): Readonly<Record<string, string>> 
     ...BITS,
     ...DIVISION,
     ...FLOATS,
+    ...SUMS,
     ...conversions(),
   };
 }
@@ -156,7 +157,7 @@ const FLOATS = Object.fromEntries(
     return [
       one('trunc', `__builtin_trunc${b}(a)`),
       one('sqrt', `__builtin_sqrt${b}(a)`),
-      // Not those of the C library: picolibc 1.8 forgets a carry, and libgcc's sums of far numbers are off in the last place.
+      // Not those of the C library: picolibc 1.8 forgets a carry.
       [
         `ceil_${f}`,
         `static ${type} ceil_${f}(${type} a) {\n  ${type} t = trunc_${f}(a);\n  return a > t ? t + 1 : t;\n}`,
@@ -196,6 +197,27 @@ const FLOATS = Object.fromEntries(
     ] as [string, string][];
   }),
 );
+
+/**
+ * On cores with Thumb-2 and without numbers of 64 bits, libgcc 12.2 (ieee754-df.S) adds in assembly. Where signs differ and
+ * exponents are 33 apart it loses the bit that decides on the last place, should the sum be a bit shorter. What is missing
+ * can be told exactly, and added: those exponents are not 33 apart. A subnormal number has the exponent 1, and 0 in its bits.
+ */
+const SUMS = {
+  exponent_f64: 'static inline int exponent_f64(double a) { return (int)(bits_of_f64(a) >> 52 & 0x7ff); }',
+  add_f64: `#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB >= 2 && !(defined(__ARM_FP) && __ARM_FP & 8)
+static double add_f64(double a, double b) {
+  double sum = a + b;
+  if (!((bits_of_f64(a) ^ bits_of_f64(b)) >> 63)) return sum;
+  int at = exponent_f64(a), bt = exponent_f64(b), apart = at > bt ? at - bt : bt - at;
+  if (at == 0x7ff || bt == 0x7ff || (apart != 33 && apart != 34)) return sum;
+  return sum + (at > bt ? b - (sum - a) : a - (sum - b));
+}
+#else
+static inline double add_f64(double a, double b) { return a + b; }
+#endif`,
+  sub_f64: 'static inline double sub_f64(double a, double b) { return add_f64(a, -b); }',
+};
 
 /** Truncations: the first numbers that no longer fit, as C's floats have them exactly; beyond them a trap, or the nearest. */
 function conversions(): Record<string, string> {
