@@ -70,6 +70,7 @@ const VALUES: readonly [what: string, value: string, type: string][] = [
   ['a call', `(call $send ${get('i32')} ${get('i32')})`, 'i32'],
   ['local.tee', `(local.tee 4 ${get('i32')})`, 'i32'],
   ['a block', `(block (result i64) (br 0 (i64.const 1)))`, 'i64'],
+  ['what follows a block of nothing', `(block (nop)) (loop (nop)) ${get('i32')}`, 'i32'],
   ['an if', `(if (result f32) ${get('i32')} (then (f32.const 1)) (else (f32.const 2)))`, 'f32'],
   ['a loop', `(loop (result i32) (br_if 0 ${get('i32')}) (i32.const 4))`, 'i32'],
   ['a branch table', `(block (result i32) (br_table 0 0 (i32.const 1) ${get('i32')}))`, 'i32'],

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { readBoard } from '../../../host/firmware/boards.js';
 import { applicationTarget, build } from '../../../host/firmware/build.js';
+import { readFunctions } from '../../../host/firmware/native/sizes.js';
 import { compareReports, readReport, type StoredReport } from '../../../host/firmware/report.js';
 import { describeWithTools } from '../../tools.js';
 import { appText, scratch } from './modules.js';
@@ -155,11 +157,17 @@ describe('building again', () => {
       expect(nativeFunctions!.map((f) => f.name)).toContain('constants');
       expect(nativeFunctions!.filter(({ name }) => /^f\d/.test(name))).toEqual([]);
       expect(native!.stackPath.length).toBeGreaterThan(3);
-      // A function of the module keeps its suffix in C: that the index leads to the right name.
-      const c = readFileSync(files.c!, 'utf8');
-      const encode = /\bf(\d+)_encode\(/.exec(c)!;
-      expect(encode).not.toBeNull();
-      expect([...sources].some((name) => name.endsWith('/encode'))).toBe(true);
+      // Each function of the module ends in C as it does in its source: the number before that leads to the right one.
+      const nm = execFileSync('arm-none-eabi-nm', ['-S', files.elf!], { encoding: 'utf8' });
+      const inC = readFunctions(nm).flatMap(({ name, bytes }) => {
+        const suffix = /^f\d+_([a-zA-Z]+)$/.exec(name)?.[1];
+        return suffix === undefined ? [] : [{ suffix, bytes }];
+      });
+      expect(inC.length).toBeGreaterThan(20);
+      for (const { suffix, bytes } of inC) {
+        const alike = nativeFunctions!.filter((f) => f.bytes === bytes).map((f) => f.name.replace(/^.*[/#:]/, ''));
+        expect(alike).toContain(suffix);
+      }
     }, 120_000);
   });
 });
