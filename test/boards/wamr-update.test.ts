@@ -1,6 +1,6 @@
 // Updates over MQTT to WAMR on this machine: `thimble update` on one side, the real gateway and broker between.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -133,6 +133,27 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     expect(device.errors).toBe('update: rolled back\nstarted: power\n');
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
+    await device.stop('SIGKILL');
+  });
+
+  it('are started where the power fails before the trial, from nothing that the version before has kept', async () => {
+    const state = file(`state-${serial()}`);
+    device = await start();
+    await runs(OLD_VERSION);
+    await until('a state', () => existsSync(state));
+    copyFileSync(state, `${state}.old`);
+    relay.judge = (type) => type !== PacketType.Connect;
+    const sender = update('next.wasm', 'key.pem');
+    await until('the trial', () => device.errors.endsWith('on trial\nstarted: power\n'));
+    await device.stop('SIGKILL');
+    relay.judge = () => true;
+    // As the power cut would have left it: what is there is the old version's state, and a table that says what is to be tried.
+    rmSync(join(slots(), 'table-0'));
+    copyFileSync(`${state}.old`, state);
+    device = await start();
+    await runs(NEXT_VERSION);
+    expect(device.errors).toBe('update: slot 1 on trial\nstarted: power\n');
+    expect(await sender.exit(), sender.errors).toBe(0);
     await device.stop('SIGKILL');
   });
 });

@@ -73,9 +73,14 @@ export class Program {
 
   /** The first line that looks so. */
   line(pattern: RegExp): Promise<string> {
-    return until(`${this.command} says ${pattern} (it said: ${this.lines.join(' / ')} ${this.errors})`, () =>
-      this.lines.find((line) => pattern.test(line)),
-    );
+    return until(`${this.command} says ${pattern} (it said: ${this.lines.join(' / ')} ${this.errors})`, () => {
+      const found = this.lines.find((line) => pattern.test(line));
+      // Nothing will be said any more: without this a program that ends silently looks like one that hangs.
+      if (found === undefined && this.isOver) {
+        throw new Error(`${this.command} has ended without saying ${pattern}; it said: ${this.lines} ${this.errors}`);
+      }
+      return found;
+    });
   }
 
   /** Its exit code once it has ended; null where a signal ended it. */
