@@ -62,15 +62,16 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
 
   const serial = (): string => seed.toString(16).padStart(8, '0');
   const slots = (): string => file(`slots-${serial()}`);
-  const start = async (): Promise<Program> =>
+  const start = async (...more: string[]): Promise<Program> =>
     new Program(await wamrProgram(), [
       file('updatable.wasm'),
       ...['--gateway', relay.address, '--seed', `${seed}`, '--state', file(`state-${serial()}`)],
-      ...['--slots', slots(), '--key', file('key.pub'), '--app-version', OLD_VERSION],
+      ...['--slots', slots(), '--key', file('key.pub'), '--app-version', OLD_VERSION, ...more],
     ]);
-  const update = (module: string, key: string): Program =>
+  const update = (module: string, key: string, version = NEXT_VERSION, board = 'linux-wamr'): Program =>
     thimble(
-      ...['update', file(module), '--name', 'updatable', '--app-version', NEXT_VERSION, '--key', file(key)],
+      ...['update', file(module), '--name', 'updatable', '--app-version', version, '--key', file(key)],
+      ...['--board', board],
       ...['--mqtt', `${HOST}:${ports.mqtt}`, '--topic', `fleet/${serial()}/update`, '--wait', '60'],
     );
   const runs = (version: string): Promise<unknown> =>
@@ -90,6 +91,11 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     device = await start();
     await until('it is up', () => device.errors !== '');
     expect(device.errors).toBe('resumed\n'); // the state is the new version's
+    // The next one goes to the slot that is free, so that this one can come back.
+    const broken = update('broken.wasm', 'key.pem', '1.2.0');
+    expect(await broken.exit()).toBe(1);
+    expect(broken.errors).toContain('ERR_UPDATE_ROLLED_BACK');
+    await runs(NEXT_VERSION);
     await device.stop('SIGKILL');
   });
 
@@ -102,6 +108,30 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     expect(sender.errors).toContain('ERR_UPDATE_REFUSED');
     expect(readdirSync(slots())).toEqual(before);
     expect(device.errors).toBe('started: power\n');
+    await device.stop('SIGKILL');
+  });
+
+  it('change nothing where they are for another board', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    const sender = update('next.wasm', 'key.pem', NEXT_VERSION, 'linux');
+    expect(await sender.exit()).toBe(1);
+    expect(sender.errors).toMatch(/another application, board.*\(-51\)/);
+    await device.stop('SIGKILL');
+  });
+
+  it('are rolled back where they do not confirm in time', async () => {
+    device = await start('--trial', '1');
+    await runs(OLD_VERSION);
+    // The new version finds no way to the broker; the one before does again.
+    relay.judge = (type) => type !== PacketType.Connect || device.errors.includes('rolled back');
+    const sender = update('next.wasm', 'key.pem');
+    expect(await sender.exit()).toBe(1);
+    expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
+    expect(device.errors).toBe(
+      'started: power\nupdate: slot 1 on trial\nstarted: power\nupdate: rolled back\nstarted: power\n',
+    );
+    relay.judge = () => true;
     await device.stop('SIGKILL');
   });
 

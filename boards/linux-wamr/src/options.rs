@@ -18,6 +18,7 @@ power cut.
   --key FILE             whose updates: a public key of Ed25519 in PEM; with --slots
   --name NAME            the application, as updates name it (default: the module's file name)
   --app-version X.Y.Z    of MODULE.wasm; only what is newer is taken (default: 0.0.0)
+  --trial SECONDS        an update may take to confirm, 1 to 86400 (default: 300)
   --memory               says how much memory the module takes, as JSON, and ends
   --lockstep             is driven on stdin and stdout, see boards/common/lockstep.c
   --json                 says on stdout what it runs, as JSON
@@ -27,6 +28,10 @@ Example: thimble-wamr light.wasm --gateway 127.0.0.1:1884 --seed 42 --state ligh
 
 /// One WAMR instruction takes some nanoseconds: a call that needs more than these is not going to end.
 const BUDGET_DEFAULT: i32 = 10_000_000;
+
+const TRIAL_S_DEFAULT: u32 = 300;
+/// A day, which the clock of 32 bits still tells from the past.
+const TRIAL_S_MAX: u32 = 86_400;
 
 pub enum Work {
     Run { gateway: String },
@@ -62,6 +67,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
         updates: None,
     };
     let (mut slots, mut key, mut name, mut version) = (None, None, None, [0; 3]);
+    let mut trial_s = TRIAL_S_DEFAULT;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument}: a value is missing"));
         match argument.as_str() {
@@ -74,6 +80,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
             "--key" => key = Some(PathBuf::from(value()?)),
             "--name" => name = Some(value()?),
             "--app-version" => version = triple(&value()?)?,
+            "--trial" => trial_s = seconds(&argument, &value()?)?,
             "--json" => options.json = true,
             "--lockstep" => work = Some(Work::Lockstep),
             "--memory" => work = Some(Work::Memory),
@@ -93,6 +100,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
             module: options.module.clone(),
             name: name.or(stem).unwrap_or_default(),
             version,
+            trial_ms: trial_s * 1000,
             key: key.ok_or("--slots: --key FILE is missing")?,
         };
         options.updates = Some((folder, shipped));
@@ -103,6 +111,13 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
 fn triple(text: &str) -> Result<[u16; 3], String> {
     let parts: Option<Vec<u16>> = text.split('.').map(|part| part.parse().ok()).collect();
     parts.and_then(|parts| parts.try_into().ok()).ok_or(format!("--app-version {text}: three numbers, such as 1.2.3"))
+}
+
+fn seconds(option: &str, text: &str) -> Result<u32, String> {
+    let range = 1..=TRIAL_S_MAX;
+    number(option, text).and_then(|seconds| {
+        range.contains(&seconds).then_some(seconds).ok_or(format!("{option} {text}: 1 to {TRIAL_S_MAX}"))
+    })
 }
 
 fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {

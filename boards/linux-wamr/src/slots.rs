@@ -21,6 +21,8 @@ pub struct Shipped {
     pub module: PathBuf,
     pub name: String,
     pub version: [u16; 3],
+    /// How long an update may take to confirm.
+    pub trial_ms: u32,
     pub key: PathBuf,
 }
 
@@ -42,7 +44,7 @@ impl Slots {
             version: shipped.version,
             abi: CONTRACT_VERSION,
             board: BOARD.as_ptr(),
-            trial_ms: 0,
+            trial_ms: shipped.trial_ms,
         }));
         Ok(Self { folder, shipped: shipped.module, key, options })
     }
