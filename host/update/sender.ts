@@ -111,8 +111,8 @@ export class Sender {
     else if (refused !== undefined) this.hearRefused(refused, now);
     else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
     else if (isThis)
-      this.hearMissing(0, false, now); // on trial
-    else this.tryAgain(0, now); // it has started anew: it has forgotten all chunks, or will not have them again
+      this.hearMissing(0, false, now); // on trial: all were there
+    else this.tryAgain(0, now); // it has started anew, and forgotten all chunks or will not have them again
   }
 
   nextDue(): Millis {
