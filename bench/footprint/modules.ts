@@ -3,6 +3,7 @@ import type { Board } from '../../host/firmware/boards.js';
 import { listTargets } from '../../host/firmware/build.js';
 import { type CompileOptions, compile } from '../../host/firmware/compile.js';
 import { type Linked, link } from '../../host/firmware/link.js';
+import { linkTwin } from '../../host/firmware/twin.js';
 
 /** Linked twice, the second time to lie elsewhere: what native code is made from. */
 export interface Built {
@@ -11,9 +12,6 @@ export interface Built {
   /** With names, as `linked.named`. */
   readonly shifted: Uint8Array;
 }
-
-/** Far enough that no number in the program is an address of both. */
-const SHIFTED_BASE = (1 << 20) + 8;
 
 /** The library's own modules and applications that are devices. */
 export function measuredModules(): (CompileOptions & { readonly name: string })[] {
@@ -34,6 +32,6 @@ export function buildOnce(target: CompileOptions & { readonly name: string }, bo
 
 export async function buildTwice(target: CompileOptions & { readonly name: string }): Promise<Built> {
   const linked = link(await compile(target));
-  const shifted = link(await compile({ ...target, memoryBase: SHIFTED_BASE }));
+  const shifted = await linkTwin(target);
   return { name: target.name, linked, shifted: shifted.named };
 }

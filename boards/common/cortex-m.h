@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-/// A register at an address.
-#define REGISTER(address) (*(volatile uint32_t *)(address))
+#include "register.h"
 
 typedef void (*cortex_handler)(void);
 

@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-/// A register at an address.
-#define REGISTER(address) (*(volatile uint32_t *)(address))
+#include "register.h"
 
 /// Starts the timer, and lets interrupts through: `source` of the PLIC goes to port_source_interrupt.
 void riscv_begin(uint32_t source);

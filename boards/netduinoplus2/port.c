@@ -30,8 +30,6 @@
 #define AHB1ENR_GPIOB (1u << 1)
 #define RCC_APB2ENR REGISTER(0x40023844)
 #define APB2ENR_USART1 (1u << 4)
-/// A crystal starts within a few milliseconds; one that is broken must not stop the board, nor an emulator without one.
-#define READY_LOOPS 50000
 #define APB2_HZ (SYSTICK_HZ / 2)
 
 // GPIO (chapter 8): PB6 is USART1's output, PB7 its input, as alternate function 7.
@@ -53,18 +51,12 @@ CORTEX_VECTORS vectors[USART_IRQ + 1] = {
     [USART_IRQ] = usart_interrupt,
 };
 
-static uint32_t wait_for(uint32_t flag) {
-  for (uint32_t i = 0; i < READY_LOOPS && !(RCC_CR & flag); i++) {
-  }
-  return RCC_CR & flag;
-}
-
 /// 168 MHz from the crystal of 25 MHz; without it from the internal oscillator of 16 MHz.
 static void begin_clock(void) {
   RCC_CR |= CR_HSEON;
-  RCC_PLLCFGR = wait_for(CR_HSERDY) ? PLLCFGR_168_MHZ(HSE_MHZ) | PLLCFGR_FROM_HSE : PLLCFGR_168_MHZ(HSI_MHZ);
+  RCC_PLLCFGR = register_wait(&RCC_CR, CR_HSERDY) ? PLLCFGR_168_MHZ(HSE_MHZ) | PLLCFGR_FROM_HSE : PLLCFGR_168_MHZ(HSI_MHZ);
   RCC_CR |= CR_PLLON;
-  wait_for(CR_PLLRDY);
+  register_wait(&RCC_CR, CR_PLLRDY);
   FLASH_ACR = ACR_168_MHZ;
   RCC_CFGR = CFGR_APB1_BY_4 | CFGR_APB2_BY_2;
   RCC_CFGR = CFGR_APB1_BY_4 | CFGR_APB2_BY_2 | CFGR_SW_PLL;

@@ -15,8 +15,6 @@
 #define PLLCFG_BYPASS (1u << 18)
 #define PLLOUTDIV REGISTER(0x1000800c)
 #define PLLOUTDIV_BY_1 (1u << 8)
-/// A crystal starts within a few milliseconds; one that is broken must not stop the board.
-#define READY_LOOPS 100000
 
 // GPIO (chapter 17): pins 16 and 17 are UART0's where their special function is chosen.
 #define GPIO_IOF_EN REGISTER(0x10012038)
@@ -39,8 +37,7 @@
 
 static void begin_clock(void) {
   HFXOSCCFG = HFXOSCCFG_ENABLE;
-  for (uint32_t i = 0; i < READY_LOOPS && !(HFXOSCCFG & HFXOSCCFG_READY); i++) {
-  }
+  register_wait(&HFXOSCCFG, HFXOSCCFG_READY);
   PLLOUTDIV = PLLOUTDIV_BY_1;
   PLLCFG = PLLCFG_BYPASS | PLLCFG_REFERENCE_CRYSTAL;
   PLLCFG = PLLCFG_BYPASS | PLLCFG_REFERENCE_CRYSTAL | PLLCFG_SELECT;

@@ -19,8 +19,6 @@
 #define RCC_APB2ENR REGISTER(0x40021018)
 #define APB2ENR_IOPA (1u << 2)
 #define APB2ENR_USART1 (1u << 14)
-/// A crystal starts within a few milliseconds; one that is broken must not stop the board, nor an emulator without one.
-#define READY_LOOPS 50000
 
 // GPIO (chapter 7): PA9 is USART1's output, PA10 its input.
 #define GPIOA_CRH REGISTER(0x40010804)
@@ -39,19 +37,13 @@ CORTEX_VECTORS vectors[USART_IRQ + 1] = {
     [USART_IRQ] = usart_interrupt,
 };
 
-static uint32_t wait_for(uint32_t flag) {
-  for (uint32_t i = 0; i < READY_LOOPS && !(RCC_CR & flag); i++) {
-  }
-  return RCC_CR & flag;
-}
-
 /// 24 MHz: from the crystal of 8 MHz, times 3; without it from half the internal oscillator of 8 MHz, times 6.
 static void begin_clock(void) {
   RCC_CR |= CR_HSEON;
-  uint32_t pll = wait_for(CR_HSERDY) ? CFGR_PLL_FROM_HSE | CFGR_PLL_TIMES(3) : CFGR_PLL_TIMES(6);
+  uint32_t pll = register_wait(&RCC_CR, CR_HSERDY) ? CFGR_PLL_FROM_HSE | CFGR_PLL_TIMES(3) : CFGR_PLL_TIMES(6);
   RCC_CFGR = pll;
   RCC_CR |= CR_PLLON;
-  wait_for(CR_PLLRDY);
+  register_wait(&RCC_CR, CR_PLLRDY);
   RCC_CFGR = pll | CFGR_SW_PLL;
 }
 

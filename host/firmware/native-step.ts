@@ -3,10 +3,11 @@
 import { type TemporaryBuild, temporaryFolder } from './artifacts.js';
 import type { Board } from './boards.js';
 import { type CallGraph, callGraph } from './call-graph.js';
-import { type CompileOptions, compile } from './compile.js';
+import type { CompileOptions } from './compile.js';
 import { FirmwareError } from './error.js';
-import { type Linked, link } from './link.js';
+import type { Linked } from './link.js';
 import { buildNative, type NativeOptions } from './native/build-native.js';
+import { linkTwin } from './twin.js';
 import { parseModule } from './wasm.js';
 
 export interface CoreTarget extends CompileOptions {
@@ -14,8 +15,6 @@ export interface CoreTarget extends CompileOptions {
   readonly checked?: boolean;
 }
 
-/** Far from where modules lie, so that no number of theirs is an address there. */
-const TWIN_BASE = (1 << 20) + 8;
 /** More than any board has: to find out how much too large a firmware is. */
 const BOUNDLESS = 1 << 26;
 
@@ -24,7 +23,7 @@ const BOUNDLESS = 1 << 26;
  * with the error in `overflow`. Throws ERR_NATIVE, ERR_NATIVE_BUILD, ERR_STACK, or ERR_TOOLCHAIN where the compiler is missing.
  */
 export async function buildForCore(target: CoreTarget, board: Board, linked: Linked): Promise<TemporaryBuild> {
-  const twin = link(await compile({ ...target, memoryBase: TWIN_BASE }), target.debug === true);
+  const twin = await linkTwin(target);
   return temporaryFolder(async (folder) => {
     const options = { board, name: target.name, module: linked.named, shifted: twin.named, outDir: folder };
     const [build, overflow] = await buildOrMeasure({ ...options, checked: target.checked === true });

@@ -8,7 +8,8 @@ import { lockstepOnEmulator } from '../../host/firmware/run/lockstep-board.js';
 import { END, ESC, encodeFrame } from '../../host/net/slip.js';
 import { encode } from '../../host/wire/index.js';
 import { describeWithTools } from '../tools.js';
-import { buildFirmware, Conversation, NATIVE_BOARDS, testApp, toolsOf, twinsOf } from './native.js';
+import { toolsOf } from './firmware.js';
+import { buildFirmware, Conversation, NATIVE_BOARDS, testApp, twinsOf } from './native.js';
 import { replay } from './replay.js';
 import { record, TOUR } from './scenario.js';
 

@@ -5,7 +5,8 @@ import type { Board } from '../../host/firmware/boards.js';
 import type { NativeBuild } from '../../host/firmware/native/build-native.js';
 import { readHex } from '../../host/firmware/native/hex.js';
 import { describeWithTools } from '../tools.js';
-import { buildFirmware, NATIVE_BOARDS, testApp, toolsOf } from './native.js';
+import { toolsOf } from './firmware.js';
+import { buildFirmware, NATIVE_BOARDS, testApp } from './native.js';
 
 const APP = testApp('once');
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);

@@ -7,11 +7,9 @@ import type { Board } from '../../host/firmware/boards.js';
 import { compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
 import { buildNative } from '../../host/firmware/native/build-native.js';
+import { linkTwin } from '../../host/firmware/twin.js';
 import { TOUR } from './scenario.js';
 import { WAMR_TOOLS } from './wamr.js';
-
-/** Where the twin lies, far from where a number of the module could be taken for an address. */
-const TWIN_BASE = (1 << 20) + 8;
 
 const folders: string[] = [];
 
@@ -46,8 +44,7 @@ export function writeModule({ wasm }: Tour): string {
 
 /** Returns the firmware's file. */
 export async function buildFirmware(board: Board, tour: Tour, main: 'loop' | 'lockstep'): Promise<string> {
-  const options = { entry: 'application', application: TOUR, limits: tour.limits, memoryBase: TWIN_BASE };
-  const shifted = link(await compile(options)).bytes;
+  const { bytes: shifted } = await linkTwin({ entry: 'application', application: TOUR, limits: tour.limits });
   const build = await buildNative({ board, name: 'tour', module: tour.wasm, shifted, outDir: temporaryFolder(), main });
   return build.elf;
 }

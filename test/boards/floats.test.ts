@@ -3,8 +3,9 @@ import { beforeAll, expect, it } from 'vitest';
 import type { LockstepDevice } from '../../host/firmware/run/lockstep.js';
 import { lockstepOnEmulator } from '../../host/firmware/run/lockstep-board.js';
 import { describeWithTools } from '../tools.js';
+import { toolsOf } from './firmware.js';
 import { lockstepOnV8 } from './lockstep-v8.js';
-import { buildFirmware, NATIVE_BOARDS, testApp, toolsOf, twinsOf } from './native.js';
+import { buildFirmware, NATIVE_BOARDS, testApp, twinsOf } from './native.js';
 
 const APP = testApp('floats');
 const SEEDS = [0, 1, 1_234_567, -77];

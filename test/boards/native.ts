@@ -6,6 +6,7 @@ import { type CompileOptions, compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
 import { buildNative, type NativeBuild, type NativeOptions } from '../../host/firmware/native/build-native.js';
 import { type RunningBoard, startEmulator } from '../../host/firmware/run/emulator.js';
+import { linkTwin } from '../../host/firmware/twin.js';
 import { decode, encode, isFault, type Packet } from '../../host/wire/index.js';
 import { scratch } from '../host/firmware/modules.js';
 
@@ -13,15 +14,10 @@ export const NATIVE_BOARDS: readonly Board[] = listBoards()
   .map(readBoard)
   .filter((board) => board.engine === 'native');
 
-export const toolsOf = (board: Board): string[] => [`${board.toolchain!.prefix}gcc`, board.emulator!.program];
-
 export const testApp = (name: string): CompileOptions => ({
   entry: 'application',
   application: join(import.meta.dirname, 'apps', `${name}.ts`),
 });
-
-/** Far from where modules lie. */
-const TWIN_BASE = (1 << 20) + 8;
 
 export interface Twins {
   readonly module: Uint8Array;
@@ -40,7 +36,7 @@ export function twinsOf(source: CompileOptions): Promise<Twins> {
 
 async function compileTwins(source: CompileOptions): Promise<Twins> {
   const module = link(await compile(source)).bytes;
-  return { module, shifted: link(await compile({ ...source, memoryBase: TWIN_BASE })).bytes };
+  return { module, shifted: (await linkTwin(source)).bytes };
 }
 
 export async function buildFirmware(
