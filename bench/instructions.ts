@@ -11,7 +11,8 @@ import { INSTRUCTION_NS } from '../host/firmware/run/emulator.js';
 import type { Measurement } from '../host/firmware/run/lockstep.js';
 import { type LockstepBoard, lockstepOnEmulator, lockstepProgram } from '../host/firmware/run/lockstep-board.js';
 import { buildHostBoard } from '../host/firmware/wamr.js';
-import { type Call, recordDay, repeatCall } from './footprint/day.js';
+import { type Call, repeatCall } from './footprint/calls.js';
+import { recordDay } from './footprint/day.js';
 import { type Built, buildTwice } from './footprint/modules.js';
 
 /** What a message takes on one engine. */
@@ -96,8 +97,8 @@ async function count(
   let instructions = 0;
   let messages = 0;
   for (const call of calls) {
-    await repeatCall(device, call, SEED);
-    if (call.sent.some((datagram) => datagram[1] === PacketType.Publish)) messages++;
+    await repeatCall(device, call);
+    if (call.sent.some(({ datagram }) => datagram[1] === PacketType.Publish)) messages++;
     if (messages <= WARM_UP || messages > WARM_UP + MESSAGES) continue;
     instructions += instructionsOf(await device.measure(), board);
   }

@@ -1,24 +1,14 @@
 // A part of a device's life as the calls into its module that make it up, recorded on V8 in virtual time between the real
-// gateway and broker: so that an engine can be given the same, and what it takes can be measured.
+// gateway and broker: so that an engine can be given the same (calls.ts), and what it takes can be measured.
 import { Broker } from '../../host/broker/broker.js';
 import { BrokerUpstream } from '../../host/broker/upstream.js';
 import { Xoshiro128 } from '../../host/core/random.js';
 import type { Timer } from '../../host/core/timer-queue.js';
-import { type Device, DeviceModule } from '../../host/device/device.js';
-import type { LockstepDevice, Step } from '../../host/firmware/run/lockstep.js';
 import { Gateway } from '../../host/gateway/index.js';
 import type { Millis, Qos, UpstreamSession } from '../../host/ports.js';
 import { Link, type LinkOptions } from '../../host/sim/link.js';
 import { type Action, Scheduler } from '../../host/sim/scheduler.js';
-
-/** A call, and the datagrams that the module sent during it. */
-export interface Call {
-  readonly kind: 'start' | 'receive' | 'poll';
-  readonly now: Millis;
-  /** Of `receive`. */
-  readonly datagram: Uint8Array;
-  readonly sent: readonly Uint8Array[];
-}
+import { type Call, Recorder, type Request } from './calls.js';
 
 export interface DayOptions {
   readonly seed: number;
@@ -28,7 +18,17 @@ export interface DayOptions {
   /** What an application at the broker publishes, one after another, one every `everyMs`. */
   readonly publishes?: readonly Publish[];
   readonly everyMs?: Millis;
+  /** While nothing comes through, either way. */
+  readonly outage?: { readonly fromMs: Millis; readonly toMs: Millis };
+  /** Of a modem module: what the native application does. */
+  readonly script?: Script;
 }
+
+/** Calls a verb, with `octets` at rx(). Returns its result. */
+export type Verb = (name: string, args?: readonly number[], octets?: Uint8Array) => number;
+
+/** At so many seconds. */
+export type Script = readonly (readonly [atS: number, act: (verb: Verb, now: Millis) => void])[];
 
 export interface Publish {
   readonly topic: string;
@@ -39,7 +39,8 @@ export interface Publish {
 const DEVICE = 'device';
 const NOTHING = new Uint8Array();
 const GATEWAY_RETRY_MS = 4_000;
-const START_MS = 1_000;
+const SECOND: Millis = 1_000;
+const START_MS = SECOND;
 
 /** Records what the application in `wasm` lives through. */
 export function recordDay(wasm: Uint8Array, options: DayOptions): Call[] {
@@ -47,15 +48,13 @@ export function recordDay(wasm: Uint8Array, options: DayOptions): Call[] {
 }
 
 class World {
-  private readonly calls: Call[] = [];
+  private readonly recorder: Recorder;
   private readonly scheduler = new Scheduler();
   private readonly broker = new Broker({}, { random: new Xoshiro128(1) });
   private readonly upstream = new BrokerUpstream(this.broker);
   private readonly gateway: Gateway;
   private readonly up: Link;
   private readonly down: Link;
-  private readonly device: Device;
-  private sent: Uint8Array[] = [];
   private wakeUp: Timer<Action> | undefined;
   private coreDue: Timer<Action> | undefined;
 
@@ -74,27 +73,28 @@ class World {
         rescheduled: () => {},
       },
     );
-    this.device = new DeviceModule(wasm).create({
-      send: (datagram) => {
-        this.sent.push(datagram.slice());
-        return datagram.length;
-      },
-    });
+    this.recorder = new Recorder(wasm);
   }
 
   run(): Call[] {
-    const { seed, durationMs, publishes = [], everyMs = durationMs } = this.options;
+    const { seed, durationMs, publishes = [], everyMs = durationMs, script = [] } = this.options;
     this.gateway.start(0);
     this.at(START_MS, (now) => {
-      this.step({ kind: 'start', now, datagram: NOTHING }, () => this.device.start(now, seed));
+      this.step({ kind: 'start', now, seed });
       this.poll(now);
     });
+    for (const [atS, act] of script) {
+      this.at(atS * SECOND, (now) => {
+        act((name, args = [], octets = NOTHING) => this.step({ kind: 'verb', now, name, args, octets }), now);
+        this.poll(now);
+      });
+    }
     const client = publishes.length === 0 ? undefined : this.openClient();
     for (let i = 0; publishes.length > 0 && (i + 1) * everyMs < durationMs; i++) {
       this.at((i + 1) * everyMs, (now) => publish(client!, publishes[i % publishes.length]!, i + 1, now));
     }
     this.scheduler.runUntil(durationMs);
-    return this.calls;
+    return this.recorder.calls;
   }
 
   private openClient(): UpstreamSession {
@@ -124,11 +124,12 @@ class World {
   }
 
   private transmit(datagram: Uint8Array): void {
-    if (this.calls.length === 0) return; // it is off yet
-    this.down.transmit(datagram, this.scheduler.now, (copy, atMs) => {
-      this.at(atMs, (now) => {
-        this.step({ kind: 'receive', now, datagram: copy }, () => this.device.receive(copy, now));
-        this.poll(now);
+    const { now } = this.scheduler;
+    if (this.recorder.calls.length === 0 || this.isOut(now)) return; // it is off yet
+    this.down.transmit(datagram, now, (copy, atMs) => {
+      this.at(atMs, (then) => {
+        this.step({ kind: 'receive', now: then, datagram: copy, from: NOTHING });
+        this.poll(then);
       });
     });
   }
@@ -136,7 +137,7 @@ class World {
   private poll(now: Millis): void {
     if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
     this.wakeUp = undefined;
-    const delayMs = this.step({ kind: 'poll', now, datagram: NOTHING }, () => this.device.call('poll', now | 0));
+    const delayMs = this.step({ kind: 'poll', now });
     if (delayMs >= this.options.durationMs) return;
     this.wakeUp = this.scheduler.at(now + delayMs, (then) => {
       this.poll(then);
@@ -144,17 +145,20 @@ class World {
     });
   }
 
-  private step(call: Omit<Call, 'sent'>, perform: () => number): number {
-    this.sent = [];
-    const result = perform();
-    const { sent } = this;
-    this.calls.push({ ...call, sent });
-    for (const datagram of sent) {
-      this.up.transmit(datagram, call.now, (copy, atMs) => {
+  private step(request: Request): number {
+    const { result, sent } = this.recorder.call(request);
+    if (this.isOut(request.now)) return result;
+    for (const { datagram } of sent) {
+      this.up.transmit(datagram, request.now, (copy, atMs) => {
         this.at(atMs, (now) => this.gateway.receive(DEVICE, copy, now));
       });
     }
     return result;
+  }
+
+  private isOut(now: Millis): boolean {
+    const { outage } = this.options;
+    return outage !== undefined && now >= outage.fromMs && now < outage.toMs;
   }
 }
 
@@ -164,24 +168,3 @@ function publish(client: UpstreamSession, { topic, payload, qos }: Publish, id: 
     if (qos === 2) client.release(id, then, () => {});
   });
 }
-
-/**
- * Makes one of the calls elsewhere. Throws where other datagrams come of it: then it was not the same that was measured.
- * `seed`: as it was recorded with.
- */
-export async function repeatCall(device: LockstepDevice, call: Call, seed: number): Promise<void> {
-  const step = await perform(device, call, seed);
-  const found = step.sent.map(({ datagram }) => hex(datagram)).join();
-  const recorded = call.sent.map(hex).join();
-  if (found === recorded) return;
-  throw new Error(
-    `${call.kind} at ${call.now} ms: sent ${found || 'nothing'}, where V8 sends ${recorded || 'nothing'}`,
-  );
-}
-
-function perform(device: LockstepDevice, { kind, now, datagram }: Call, seed: number): Promise<Step> {
-  if (kind === 'start') return device.start(now, seed);
-  return kind === 'receive' ? device.receive(datagram, now) : device.poll(now);
-}
-
-const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');

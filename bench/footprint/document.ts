@@ -40,8 +40,9 @@ const ABOUT_FIRMWARE = `The whole firmware: the module, the board's port and wha
 painted stack after a quarter of an hour on a radio that loses 15 % both ways, doubles 8 % and reorders 5 %, played call by call
 in the emulator, in firmware whose loop takes its calls from outside and may use a little more than the board's own; *stack at most* is the
 worst case of the board's own firmware, the whole call graph with an interrupt at the worst moment. *RAM* is data, bss and what the
-board keeps for the stack. Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) use no
-stack by themselves, and the linker leaves out of them what nobody calls here: their whole size is in the next table.`;
+board keeps for the stack. Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) are played through all
+of their verbs, and both their stacks are those of firmware with these; of their *text* the linker leaves out what nobody calls
+in the board's own: the client's whole size is in the next table.`;
 
 const ABOUT_CLIENT = `\`modem-mqttsn\` with every verb and every packet of MQTT-SN 1.2, code and constants, without port and C library, as the figures of
 other clients are taken. *text* is with the flags that firmware is compiled with (host/firmware/native/flags.ts), *-Os alone* without
@@ -137,7 +138,7 @@ function formatFirmware(rows: readonly FirmwareRow[]): string {
     row.module,
     row.board,
     ...[row.wasmBytes, row.textBytes, row.dataBytes, row.bssBytes].map(bytes),
-    row.stackBytes === null ? '–' : bytes(row.stackBytes),
+    bytes(row.stackBytes),
     bytes(row.stackWorstBytes),
     bytes(ramOf(row)),
     bytes(row.linearBytes),

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import type { Board } from '../../host/firmware/boards.js';
 import { buildNative, type NativeBuild } from '../../host/firmware/native/build-native.js';
 import { lockstepOnEmulator } from '../../host/firmware/run/lockstep-board.js';
-import { type Call, type DayOptions, type Publish, recordDay, repeatCall } from './day.js';
+import { type Call, repeatCall } from './calls.js';
+import { type DayOptions, type Publish, recordDay } from './day.js';
+import { MODEM_PLAYS } from './modem-day.js';
 import type { Built } from './modules.js';
 
 export interface FirmwareRow {
@@ -17,9 +19,9 @@ export interface FirmwareRow {
   readonly dataBytes: number;
   /** All RAM but `data` and the stack. */
   readonly bssBytes: number;
-  /** The most that was used (painted); null for modules that do nothing by themselves. */
-  readonly stackBytes: number | null;
-  /** The most that can ever be used. */
+  /** The most that was used (painted). */
+  readonly stackBytes: number;
+  /** The most that can ever be used: by modules that wait for calls, in firmware with all of these. */
   readonly stackWorstBytes: number;
   /** What the board keeps for the stack. */
   readonly stackReservedBytes: number;
@@ -47,7 +49,7 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
   const folder = mkdtempSync(join(tmpdir(), 'thimble-footprint-'));
   const options = { board, name, module: linked.named, shifted, outDir: folder };
   try {
-    const { textBytes, dataBytes, bssBytes, stackBytes } = await buildNative(options);
+    const { textBytes, dataBytes, bssBytes, stackBytes: ownBytes } = await buildNative(options);
     const lockstep = await buildNative({ ...options, name: `${name}-lockstep`, main: 'lockstep' });
     return {
       module: name,
@@ -56,8 +58,8 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
       textBytes,
       dataBytes,
       bssBytes,
-      stackBytes: await measureStack(board, lockstep, linked.bytes),
-      stackWorstBytes: stackBytes,
+      stackBytes: await measureStack(board, lockstep, playOf(name, linked.bytes)),
+      stackWorstBytes: Object.hasOwn(MODEM_PLAYS, name) ? lockstep.stackBytes : ownBytes,
       stackReservedBytes: board.stackBytes ?? 0,
       linearBytes: linked.linearBytes,
     };
@@ -66,17 +68,15 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
   }
 }
 
-/** Plays a day in the emulator. What was used is never more than what the build says can be. */
+/** Plays the calls in the emulator. What was used is never more than what the build says can be. */
 async function measureStack(
   board: Board,
   { elf, stackBytes: atMost }: NativeBuild,
-  wasm: Uint8Array,
-): Promise<number | null> {
-  const calls = dayOf(wasm);
-  if (calls.every(({ sent }) => sent.length === 0)) return null; // it waits for calls of others
+  calls: readonly Call[],
+): Promise<number> {
   const { device, close } = await lockstepOnEmulator(board, elf);
   try {
-    for (const call of calls) await repeatCall(device, call, SEED);
+    for (const call of calls) await repeatCall(device, call);
     const { stackBytes } = await device.measure();
     if (stackBytes <= atMost) return stackBytes;
     throw new Error(`${board.name}: ${stackBytes} octets of stack were used, where ${atMost} is said to be the worst`);
@@ -85,10 +85,11 @@ async function measureStack(
   }
 }
 
-const days = new Map<Uint8Array, Call[]>();
+const plays = new Map<Uint8Array, Call[]>();
 
-function dayOf(wasm: Uint8Array): Call[] {
-  const day = days.get(wasm) ?? recordDay(wasm, DAY);
-  days.set(wasm, day);
-  return day;
+/** Recorded once for all boards that get the same module. */
+function playOf(name: string, wasm: Uint8Array): Call[] {
+  const play = plays.get(wasm) ?? MODEM_PLAYS[name]?.(wasm) ?? recordDay(wasm, DAY);
+  plays.set(wasm, play);
+  return play;
 }

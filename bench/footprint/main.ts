@@ -31,7 +31,7 @@ export interface FootprintRow {
   readonly dataBytes: number | null;
   readonly bssBytes: number | null;
   /** High-water mark of the C stack; under WAMR the operand stack that may be needed. */
-  readonly stackBytes: number | null;
+  readonly stackBytes: number;
   readonly linearBytes: number;
 }
 

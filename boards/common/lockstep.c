@@ -8,12 +8,15 @@
 //                   'p' now                               poll
 //                   'z'                                   seal
 //                   'u' now                               resume
+//                   'v' bytes:u8 name count:u8 arguments octets
+//                                                         the octets to rx(), then a verb of a modem module
 //                   'i'                                   the state region
 //                   'm'                                   measurements
 //   from the board  'S' toBytes:u8 to datagram            the module sends (during a call)
-//                   'E' kind:u8 event                     an event of a modem module, its pointers as 0 (during a call)
+//                   'E' kind:u8 event name data           an event of a modem module, its pointers as 0, then the octets
+//                                                         that they point to (during a call)
 //                   'I' octets                            the state region
-//                   'R' result                            last; after 'i' the region's octets; -99 for a call nobody knows
+//                   'R' result                            last; after 'i' the region's octets; -99 for a call (or verb) nobody knows
 //                   'R' stack cycles instructions         after 'm': most of the stack ever used, in octets; what the last
 //                                                         call took, board_send not counted; 0 where nobody knows
 #include "boot-log.h"
@@ -24,16 +27,25 @@
 
 #include <string.h>
 
-#define CALL_BYTES_MAX (1 + 4 + 1 + LINK_ADDRESS_BYTES_MAX + 255)
-#define UNKNOWN_CALL (-99)
 #define U32_BYTES 4
+#define OCTETS_MAX 255
+#define RECEIVE_BYTES_MAX (1 + U32_BYTES + 1 + LINK_ADDRESS_BYTES_MAX + OCTETS_MAX)
+/// Of a verb, with what ends it.
+#define NAME_BYTES_MAX 24
+#define VERB_BYTES_MAX (1 + 1 + NAME_BYTES_MAX + 1 + MODULE_ARGUMENTS_MAX * U32_BYTES + OCTETS_MAX)
+#define CALL_BYTES_MAX (VERB_BYTES_MAX > RECEIVE_BYTES_MAX ? VERB_BYTES_MAX : RECEIVE_BYTES_MAX)
+#define UNKNOWN_CALL (-99)
 /// The instructions of the last call, on engines that can tell.
 #ifndef LOCKSTEP_INSTRUCTIONS
 #define LOCKSTEP_INSTRUCTIONS() 0
 #endif
-/// Where an event has the addresses of name and data: they differ from engine to engine.
+/// Where an event has the addresses of name and data, which differ from engine to engine; and their lengths, of 16 bits.
 #define EVENT_POINTERS_AT 8
 #define EVENT_POINTERS_BYTES 8
+#define EVENT_NAME_AT 8
+#define EVENT_DATA_AT 12
+#define EVENT_NAME_BYTES_AT 16
+#define EVENT_DATA_BYTES_AT 18
 #define EVENT_BYTES 20
 
 static uint8_t call[CALL_BYTES_MAX];
@@ -41,9 +53,11 @@ static uint32_t call_cycles;
 /// Cycles of the call under way that were spent in here.
 static uint32_t outside_cycles;
 
-static uint32_t read_u32(size_t at) {
-  return (uint32_t)call[at] | (uint32_t)call[at + 1] << 8 | (uint32_t)call[at + 2] << 16 | (uint32_t)call[at + 3] << 24;
-}
+static uint32_t u16_at(const uint8_t *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8; }
+
+static uint32_t u32_at(const uint8_t *at) { return u16_at(at) | u16_at(at + 2) << 16; }
+
+static uint32_t read_u32(size_t at) { return u32_at(call + at); }
 
 static void write_u32(uint32_t value) {
   const uint8_t octets[] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
@@ -70,6 +84,26 @@ static int32_t receive(size_t bytes) {
   return module_receive(call + datagram_at, bytes - datagram_at, call + from_at, from_bytes, read_u32(1));
 }
 
+static int32_t verb(size_t bytes) {
+  char name[NAME_BYTES_MAX];
+  uint32_t arguments[MODULE_ARGUMENTS_MAX];
+  const size_t name_bytes = bytes > 1 ? call[1] : 0;
+  const size_t count_at = 2 + name_bytes;
+  if (name_bytes >= sizeof name || bytes <= count_at) return UNKNOWN_CALL;
+  const size_t count = call[count_at];
+  const size_t octets_at = count_at + 1 + count * U32_BYTES;
+  if (count > MODULE_ARGUMENTS_MAX || bytes < octets_at) return UNKNOWN_CALL;
+  memcpy(name, call + 2, name_bytes);
+  name[name_bytes] = '\0';
+  for (size_t i = 0; i < count; i++) arguments[i] = read_u32(count_at + 1 + i * U32_BYTES);
+  size_t rx_bytes;
+  uint8_t *rx = module_rx(&rx_bytes);
+  const size_t octets = bytes - octets_at;
+  memcpy(rx, call + octets_at, octets < rx_bytes ? octets : rx_bytes);
+  const int32_t result = module_verb(name, arguments, count);
+  return result == MODULE_NO_VERB ? UNKNOWN_CALL : result;
+}
+
 static int32_t perform(size_t bytes) {
   switch (call[0]) {
     case 's': return bytes < 1 + 2 * U32_BYTES ? UNKNOWN_CALL : module_start(read_u32(1), read_u32(1 + U32_BYTES));
@@ -77,6 +111,7 @@ static int32_t perform(size_t bytes) {
     case 'p': return bytes < 1 + U32_BYTES ? UNKNOWN_CALL : module_poll(read_u32(1));
     case 'u': return bytes < 1 + U32_BYTES ? UNKNOWN_CALL : module_resume(read_u32(1));
     case 'z': return module_seal();
+    case 'v': return verb(bytes);
     default: return UNKNOWN_CALL;
   }
 }
@@ -134,6 +169,12 @@ int32_t board_send(const uint8_t *datagram, size_t bytes, const uint8_t *to, siz
   return (int32_t)bytes;
 }
 
+/// What an event points to. Where it points to nothing, the frame is too short, which the host tells.
+static void write_octets(uint32_t at, size_t bytes) {
+  const uint8_t *octets = bytes > 0 ? module_octets(at, bytes) : NULL;
+  if (octets != NULL) link_write(octets, bytes);
+}
+
 void board_event(int32_t kind, const uint8_t *event, size_t bytes) {
   uint8_t copy[EVENT_BYTES];
   if (bytes != sizeof copy) return;
@@ -144,6 +185,8 @@ void board_event(int32_t kind, const uint8_t *event, size_t bytes) {
   begin('E');
   link_write(&octet, 1);
   link_write(copy, sizeof copy);
+  write_octets(u32_at(event + EVENT_NAME_AT), u16_at(event + EVENT_NAME_BYTES_AT));
+  write_octets(u32_at(event + EVENT_DATA_AT), u16_at(event + EVENT_DATA_BYTES_AT));
   link_end();
   outside_cycles += port_cycles() - begun;
 }

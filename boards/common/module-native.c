@@ -89,6 +89,19 @@ uint8_t *module_rx(size_t *bytes) {
   return wasm_at(wasm_rx());
 }
 
+#ifdef WASM_VERBS
+int32_t module_verb(const char *name, const uint32_t *arguments, size_t count) {
+  uint32_t result;
+  wasm_init();
+  return wasm_verb(name, arguments, count, &result) ? (int32_t)result : MODULE_NO_VERB;
+}
+#endif
+
+const uint8_t *module_octets(uint32_t at, size_t bytes) {
+  (void)bytes; // it is an address of this core: it may be anywhere
+  return wasm_at(at);
+}
+
 // A firmware has those of these that it needs.
 WEAK void board_event(int32_t kind, const uint8_t *event, size_t bytes) {
   (void)kind;

@@ -43,7 +43,7 @@ static struct {
   uint8_t *copy;
   size_t copy_bytes;
   wasm_function_inst_t function;
-  uint32_t arguments[MODULE_WAMR_ARGUMENTS_MAX];
+  uint32_t arguments[MODULE_ARGUMENTS_MAX];
   uint32_t argument_count;
   int32_t sent[SENDS_MAX];
   size_t sends;
@@ -136,11 +136,11 @@ static void set_budget(int32_t budget) {
 }
 
 static int32_t call(wasm_function_inst_t function, const uint32_t *arguments, uint32_t count) {
-  if (wamr.has_trapped || function == NULL || count > MODULE_WAMR_ARGUMENTS_MAX) {
+  if (wamr.has_trapped || function == NULL || count > MODULE_ARGUMENTS_MAX) {
     return MODULE_TRAPPED;
   }
   // WAMR writes the result over the arguments.
-  uint32_t cells[MODULE_WAMR_ARGUMENTS_MAX] = {0};
+  uint32_t cells[MODULE_ARGUMENTS_MAX] = {0};
   if (count > 0) {
     memcpy(cells, arguments, count * sizeof cells[0]);
   }
@@ -307,7 +307,7 @@ void module_wamr_record(void *copy, size_t bytes) {
 
 /// Repeats the recorded call with a budget. Returns whether it came to its end.
 static bool repeat(int32_t budget) {
-  uint32_t cells[MODULE_WAMR_ARGUMENTS_MAX];
+  uint32_t cells[MODULE_ARGUMENTS_MAX];
   memcpy(wamr.linear, record.copy, wamr.linear_bytes);
   memcpy(cells, record.arguments, sizeof cells);
   record.sends = 0;
@@ -340,11 +340,19 @@ uint32_t module_wamr_instructions(void) {
   return repeat(NO_BUDGET) ? (uint32_t)enough : 0;
 }
 
-int32_t module_wamr_verb(const char *name, const uint32_t *arguments, size_t count) {
+int32_t module_verb(const char *name, const uint32_t *arguments, size_t count) {
   if (wamr.has_trapped) {
     return MODULE_TRAPPED;
   }
-  return call(wasm_runtime_lookup_function(wamr.instance, name), arguments, (uint32_t)count);
+  const wasm_function_inst_t function = wasm_runtime_lookup_function(wamr.instance, name);
+  if (function == NULL || wasm_func_get_param_count(function, wamr.instance) != count) {
+    return MODULE_NO_VERB;
+  }
+  return call(function, arguments, (uint32_t)count);
+}
+
+const uint8_t *module_octets(uint32_t at, size_t bytes) {
+  return is_inside(at, (uint32_t)bytes) ? wamr.linear + at : NULL;
 }
 
 int32_t module_start(uint32_t now, uint32_t seed) {

@@ -56,8 +56,4 @@ void module_wamr_record(void *copy, size_t bytes);
 /// budgets, unheard by the board, since WAMR's fast interpreter does not tell what is left of one.
 uint32_t module_wamr_instructions(void);
 
-/// Calls a verb of a modem module, see docs/ABI.md; at most MODULE_WAMR_ARGUMENTS_MAX numbers.
-int32_t module_wamr_verb(const char *name, const uint32_t *arguments, size_t count);
-#define MODULE_WAMR_ARGUMENTS_MAX 8
-
 #endif

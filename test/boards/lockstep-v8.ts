@@ -1,10 +1,12 @@
 // The board's end of the lockstep frames, on V8: what boards/common/lockstep.c is in C. It shows the host's end at work where
 // there is neither an emulator nor WAMR.
+import { eventOctets } from '../../bench/footprint/calls.js';
 import { type Device, DeviceModule } from '../../host/device/device.js';
 import { LockstepDevice } from '../../host/firmware/run/lockstep.js';
 
 const octetOf = (letter: string): number => letter.charCodeAt(0);
-const [SENT, IMAGE, RESULT] = [octetOf('S'), octetOf('I'), octetOf('R')];
+const [SENT, EVENT, IMAGE, RESULT] = [octetOf('S'), octetOf('E'), octetOf('I'), octetOf('R')];
+const UNKNOWN_CALL = -99;
 
 export function lockstepOnV8(wasm: Uint8Array): LockstepDevice {
   const host = new LockstepDevice((frame) => queueMicrotask(() => answer(frame)));
@@ -15,6 +17,7 @@ export function lockstepOnV8(wasm: Uint8Array): LockstepDevice {
       tell(SENT, to.length, to, datagram);
       return datagram.length;
     },
+    event: (event) => tell(EVENT, eventOctets(event)),
   });
   const answer = (frame: Uint8Array): void => {
     const call = String.fromCharCode(frame[0]!);
@@ -42,9 +45,22 @@ function perform(device: Device, call: string, frame: Uint8Array): number {
       const at = 6 + frame[5]!;
       return device.receive(frame.subarray(at), u32(0), frame.subarray(6, at));
     }
+    case 'v':
+      return performVerb(device, frame);
     default:
       throw new Error(`no call ${call}`);
   }
+}
+
+function performVerb(device: Device, frame: Uint8Array): number {
+  const nameBytes = frame[1]!;
+  const name = new TextDecoder().decode(frame.subarray(2, 2 + nameBytes));
+  const count = frame[2 + nameBytes]!;
+  const argsAt = 3 + nameBytes;
+  const view = new DataView(frame.buffer, frame.byteOffset + argsAt);
+  if (typeof device.module.exports[name] !== 'function') return UNKNOWN_CALL;
+  device.write(frame.subarray(argsAt + 4 * count));
+  return device.call(name, ...Array.from({ length: count }, (_, i) => view.getInt32(4 * i, true)));
 }
 
 function words(values: readonly number[]): Uint8Array {

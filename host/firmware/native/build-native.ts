@@ -69,7 +69,10 @@ export async function buildNative(options: NativeOptions): Promise<NativeBuild> 
   const { toolchain } = board;
   if (toolchain === undefined) throw new FirmwareError('ERR_TOOLCHAIN', `${board.name} does not run native code`);
   const tools = await findTools(toolchain);
-  const code = emitC(options.module, options.shifted, { checked: options.checked === true });
+  const code = emitC(options.module, options.shifted, {
+    checked: options.checked === true,
+    verbs: options.main === 'lockstep',
+  });
   mkdirSync(outDir, { recursive: true });
   const stem = resolve(outDir, name);
   const files = { c: `${stem}.c`, elf: `${stem}.elf`, hex: `${stem}.hex`, bin: `${stem}.bin` };

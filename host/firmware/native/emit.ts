@@ -5,10 +5,13 @@ import { C_TYPE, declaration, emitFunction, type Surroundings } from './emit-fun
 import { type Program, type Region, readProgram, type Signature } from './ir.js';
 import { HEADER, preludeFor, TRAPS } from './prelude.js';
 import { type Layout, relocate } from './relocate.js';
+import { emitVerbs, type Verb } from './verbs.js';
 
 export interface EmitOptions {
   /** Every access to memory is held against the module's two regions: anything else traps. Default: false. */
   readonly checked?: boolean;
+  /** With wasm_verb, which calls what the module exports by its name. Default: false. */
+  readonly verbs?: boolean;
 }
 
 /** Both regions begin so: what a double needs. */
@@ -57,6 +60,7 @@ export function emitC(module: Uint8Array, shifted: Uint8Array, options: EmitOpti
     code,
     aliases(program, names),
     SERVICES,
+    options.verbs === true ? emitVerbs(verbsOf(program)) : '',
   ].join('\n');
 }
 
@@ -115,6 +119,13 @@ function aliases(program: Program, names: ReadonlyMap<string, string>): string {
     lines.push(`${declaration(`wasm_${outer}`, fn)} { ${fn.result === undefined ? '' : 'return '}${name}(${list}); }`);
   }
   return lines.join('\n');
+}
+
+function verbsOf(program: Program): Verb[] {
+  return [...program.exports].flatMap(([name, inner]) => {
+    const fn = program.functions.find((f) => f.name === inner);
+    return fn === undefined ? [] : [{ name, params: fn.params, result: fn.result }];
+  });
 }
 
 /** The module's two regions, and macros for addresses in them. */

@@ -7,11 +7,12 @@
 //     'p' now:u32                           poll         'i'   image
 //     'u' now:u32                           resume       'm'   measure
 //     'r' now:u32 fromBytes:u8 from data    receive
+//     'v' nameBytes:u8 name count:u8 arguments:u32… octets   a verb of a modem module, the octets at rx()
 //   board → host   what comes of it, in order; the last is 'R'
 //     'S' toBytes:u8 to datagram            sent
-//     'E' kind:u8 event:20 octets           an event of a modem module, its pointers as 0
+//     'E' kind:u8 event:20 octets name data an event of a modem module, its pointers as 0
 //     'I' octets                            the state region
-//     'R' result:i32; after 'm' also cycles:u32 instructions:u32 of the call before
+//     'R' result:i32, -99 for a call that the board does not know; after 'm' also cycles:u32 instructions:u32 of the call before
 import { FirmwareError } from '../error.js';
 
 export interface SentDatagram {
@@ -24,7 +25,7 @@ export interface SentDatagram {
 export interface Step {
   readonly result: number;
   readonly sent: readonly SentDatagram[];
-  /** Events of modem modules, each its kind and 20 octets. */
+  /** Events of modem modules, each its kind, 20 octets whose pointers are 0, its name and its data. */
   readonly events: readonly Uint8Array[];
 }
 
@@ -36,6 +37,12 @@ export interface Measurement {
   /** In the call before; 0 where the board cannot count them. */
   readonly instructions: number;
 }
+
+/** Of an event's frame: where name and data have their lengths, and where the name begins. */
+const EVENT_NAME_BYTES_AT = 18;
+const EVENT_DATA_BYTES_AT = 20;
+const EVENT_NAME_AT = 22;
+const UNKNOWN_CALL = -99;
 
 /** Longer than any call takes on any emulator, on a machine that does other things, too. */
 const DEADLINE_MS = 60_000;
@@ -82,6 +89,16 @@ export class LockstepDevice {
     return this.step('resume', words('u', now));
   }
 
+  /**
+   * Calls a verb of a modem module (docs/ABI.md); what it takes in octets is put to rx() first. Throws ERR_LOCKSTEP where the
+   * module has no such verb.
+   */
+  verb(name: string, args: readonly number[] = [], octets: Uint8Array = new Uint8Array()): Promise<Step> {
+    const text = new TextEncoder().encode(name);
+    const head = Uint8Array.of(letter('v'), text.length, ...text, args.length);
+    return this.step(`${name}(${args.join(', ')})`, head, words('', ...args), octets);
+  }
+
   /** The state region as it is. */
   async image(): Promise<Uint8Array> {
     const { region } = await this.exchange('image', words('i'));
@@ -103,7 +120,7 @@ export class LockstepDevice {
     const { call } = this;
     if (call === undefined) this.stop(new FirmwareError('ERR_LOCKSTEP', `the board says ${hex(frame)} unasked`));
     else if (frame[0] === SENT) call.sent.push(readSent(frame));
-    else if (frame[0] === EVENT) call.events.push(frame.slice(1));
+    else if (frame[0] === EVENT && isWholeEvent(frame)) call.events.push(frame.slice(1));
     else if (frame[0] === IMAGE) call.region = frame.slice(1);
     else if (frame[0] === RESULT) call.done(new DataView(frame.buffer, frame.byteOffset + 1, frame.length - 1));
     else this.stop(new FirmwareError('ERR_LOCKSTEP', `${call.name}: the board says ${hex(frame)}`));
@@ -124,7 +141,10 @@ export class LockstepDevice {
 
   private async step(name: string, ...parts: Uint8Array[]): Promise<Step> {
     const { answer, sent, events } = await this.exchange(name, ...parts);
-    return { result: answer.getInt32(0, true), sent, events };
+    const result = answer.getInt32(0, true);
+    if (result === UNKNOWN_CALL)
+      throw new FirmwareError('ERR_LOCKSTEP', `${name}: the board, or its module, knows no such call`);
+    return { result, sent, events };
   }
 
   private async exchange(name: string, ...parts: Uint8Array[]): Promise<Call & { readonly answer: DataView }> {
@@ -162,6 +182,13 @@ function words(call: string, ...values: number[]): Uint8Array {
 function readSent(frame: Uint8Array): SentDatagram {
   const at = 2 + frame[1]!;
   return { to: frame.slice(2, at), datagram: frame.slice(at) };
+}
+
+function isWholeEvent(frame: Uint8Array): boolean {
+  if (frame.length < EVENT_NAME_AT) return false;
+  const view = new DataView(frame.buffer, frame.byteOffset);
+  const bytes = view.getUint16(EVENT_NAME_BYTES_AT, true) + view.getUint16(EVENT_DATA_BYTES_AT, true);
+  return frame.length === EVENT_NAME_AT + bytes;
 }
 
 const hex = (frame: Uint8Array): string => Buffer.from(frame.subarray(0, 16)).toString('hex');

@@ -44,6 +44,41 @@ describe('a lockstep device', () => {
     ]);
   });
 
+  it('writes a verb with its name, its arguments in order, and its octets', async () => {
+    const { device, frames } = scripted(octets('R', 7, 0, 0, 0));
+    expect(await device.verb('will', [-1, 2], Uint8Array.of(9))).toEqual({ result: 7, sent: [], events: [] });
+    await device.verb('busy');
+    expect(frames).toEqual([
+      [...octets('v'), 4, ...octets('will'), 2, 255, 255, 255, 255, 2, 0, 0, 0, 9],
+      [...octets('v'), 4, ...octets('busy'), 0],
+    ]);
+  });
+
+  it('says which verb a module does not have, and goes on', async () => {
+    const device: LockstepDevice = new LockstepDevice((frame) =>
+      queueMicrotask(() => device.take(frame[0] === 0x76 ? octets('R', 0x9d, 255, 255, 255) : OK)),
+    );
+    await expect(device.verb('frobnicate', [1, 2])).rejects.toMatchObject({
+      code: 'ERR_LOCKSTEP',
+      message: 'frobnicate(1, 2): the board, or its module, knows no such call',
+    });
+    expect((await device.poll(0)).result).toBe(0);
+  });
+
+  it('reads events with their names and data, and refuses one that has not all of them', async () => {
+    const event = (...rest: number[]): Uint8Array =>
+      octets('E', 6, 6, 0, 1, 0, 5, 0, 9, 0, ...new Array<number>(8).fill(0), 1, 0, 2, 0, ...rest);
+    const { device } = scripted(event(65, 1, 2), event(66, 3, 4), OK);
+    const { events } = await device.poll(0);
+    expect(events.map((e) => [e[0], e.length, ...e.slice(21)])).toEqual([
+      [6, 24, 65, 1, 2],
+      [6, 24, 66, 3, 4],
+    ]);
+    for (const broken of [event(65, 1), event(65, 1, 2, 3), octets('E', 6)]) {
+      await expect(scripted(broken, OK).device.poll(0)).rejects.toMatchObject({ code: 'ERR_LOCKSTEP' });
+    }
+  });
+
   it('reads the state and the measurements', async () => {
     const image = scripted(octets('I', 1, 2, 3), octets('R', 3, 0, 0, 0));
     expect([...(await image.device.image())]).toEqual([1, 2, 3]);
