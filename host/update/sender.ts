@@ -110,8 +110,7 @@ export class Sender {
     } else if (isRetained) return;
     else if (refused !== undefined) this.hearRefused(refused, now);
     else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
-    else if (isThis)
-      this.hearMissing(0, false, now); // on trial: all were there
+    else if (isThis) this.hearOnTrial(now);
     else this.tryAgain(0, now); // it has started anew, and forgotten all chunks or will not have them again
   }
 
@@ -131,6 +130,10 @@ export class Sender {
       this.doubtedMs = now;
       this.dueMs = now + BACK_MS_MIN;
     } else if (!this.isDoubting(now)) this.outcome = { kind: 'refused', code };
+  }
+
+  private hearOnTrial(now: Millis): void {
+    this.hearMissing(0, false, now); // so all were there
   }
 
   private isDoubting(now: Millis): boolean {
