@@ -35,7 +35,8 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
 
   beforeAll(async () => {
     await wamrProgram();
-    ports = await startBroker();
+    writeFileSync(file('broker.json'), '{ "gateway": { "tRetryMs": 500 } }'); // for what a dead device does not answer
+    ports = await startBroker('--config', file('broker.json'));
     relay = await UdpRelay.start(ports.sn);
     writeFileSync(file('updatable.wasm'), await build(OLD));
     writeFileSync(file('next.wasm'), await build(NEXT));
@@ -68,10 +69,16 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
       ...['--gateway', relay.address, '--seed', `${seed}`, '--state', file(`state-${serial()}`)],
       ...['--slots', slots(), '--key', file('key.pub'), '--app-version', OLD_VERSION, ...more],
     ]);
-  const update = (module: string, key: string, version = NEXT_VERSION, board = 'linux-wamr'): Program =>
+  const update = (
+    module: string,
+    key: string,
+    version = NEXT_VERSION,
+    board = 'linux-wamr',
+    ...more: string[]
+  ): Program =>
     thimble(
       ...['update', file(module), '--name', 'updatable', '--app-version', version, '--key', file(key)],
-      ...['--board', board],
+      ...['--board', board, ...more],
       ...['--mqtt', `${HOST}:${ports.mqtt}`, '--topic', `fleet/${serial()}/update`, '--wait', '60'],
     );
   const runs = (version: string): Promise<unknown> =>
@@ -163,6 +170,26 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     expect(device.errors).toBe('update: rolled back\nstarted: power\n');
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
+    await device.stop('SIGKILL');
+  });
+
+  it('begin anew where the power fails while they come in, and arrive in the end', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    let chunks = 0;
+    relay.judge = (type, direction) => {
+      if (type === PacketType.Publish && direction === 'down') chunks++;
+      return true;
+    };
+    const sender = update('next.wasm', 'key.pem', NEXT_VERSION, 'linux-wamr', '--chunk', '32');
+    await until('chunks', () => chunks >= 60);
+    await device.stop('SIGKILL');
+    device = await start();
+    expect(await sender.exit(), sender.errors).toBe(0);
+    expect(device.errors).toBe('resumed\nupdate: slot 1 on trial\nstarted: power\n');
+    const told = [...sender.errors.matchAll(/^(\d+) of \d+ chunks there$/gm)].map(([, count]) => Number(count));
+    expect(told.some((count, i) => count < (told[i - 1] ?? 0))).toBe(true);
+    relay.judge = () => true;
     await device.stop('SIGKILL');
   });
 
