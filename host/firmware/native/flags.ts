@@ -2,18 +2,20 @@
 // the base register belongs to all of them.
 
 /**
- * Each optimisation that is left out makes code faster, or hopes to, and larger. They were found by leaving out what helped
- * most, then what helped most besides, until nothing did any more, for modem-mqttsn and light on Cortex-M4 and Cortex-M0,
- * with gcc 12.2.
+ * Each optimisation that is left out makes code faster, or hopes to, and larger. They were found with gcc 12.2 by leaving out
+ * what helped modem-mqttsn and light most, then what helped most besides, and so on until the next would have gained less
+ * than a thousandth. Together they take 5 % off what -Os makes of both for Cortex-M4 and Cortex-M0, and 1 % for RISC-V.
  */
 export const SIZE_FLAGS: readonly string[] = [
   '-Os',
   '-fno-expensive-optimizations',
-  '-fno-schedule-insns2',
   '-fno-tree-tail-merge',
   '-fno-code-hoisting',
   '-fno-move-loop-invariants',
   '-fno-tree-loop-im',
+  '-fno-tree-forwprop',
+  '-fno-rerun-cse-after-loop',
+  '-fno-auto-inc-dec',
 ];
 
 /** What floating-point operators of WebAssembly mean: no two are made into one. */
@@ -23,7 +25,8 @@ export const MEANING_FLAGS: readonly string[] = ['-ffp-contract=off'];
 const CORE_FLAGS: readonly (readonly [prefix: RegExp, flags: readonly string[]])[] = [
   // A register that holds an address in the state region for as long as the firmware runs (emit.ts): one that short
   // instructions reach, that is kept across calls, and that is no frame pointer.
-  [/^arm-/, ['-ffixed-r6', '-DWASM_BASE="r6"']],
+  // The last scheduling of instructions gains nothing on small cores, but for RISC-V, where code becomes smaller by it.
+  [/^arm-/, ['-fno-schedule-insns2', '-ffixed-r6', '-DWASM_BASE="r6"']],
   // The global pointer does that on RISC-V, and the linker sees to it (boards/common/sections.ld).
   [/^riscv/, ['-msave-restore']],
 ];

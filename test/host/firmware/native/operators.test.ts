@@ -164,6 +164,7 @@ function farSums(): Suite {
       MANTISSAS.flatMap((mantissa) => [0n, 3n].map((above) => [of(exponent, above), of(exponent - apart, mantissa)])),
     ),
   );
+  pairs.push([of(0x7fe, (1n << 52n) - 1n), of(0x7fe - 33, 0n)]);
   pairs.push([of(0x7ff, 0n), of(0x7ff - 33, 5n)], [of(0x7ff, 1n << 51n), of(0x7ff - 33, 5n)]);
   const negative = 1n << 63n;
   const args = pairs.flatMap(([a, b]) => [
