@@ -28,6 +28,7 @@ describe('a frame under the fast interpreter', () => {
     ['(result i32) (i32.const 5)', { constCells: 1, paramCells: 0, localCells: 0, stackCells: 2 }],
     ['(param i32) (result i32) (local.get 0)', { constCells: 0, paramCells: 1, localCells: 0, stackCells: 2 }],
     ['(result i32) (i32.add (i32.const 5) (i32.const 5))', { constCells: 1, stackCells: 2 }],
+    ['(result i32) (i32.add (i32.reinterpret_f32 (f32.const -1)) (i32.const 0xbf800000))', { constCells: 1 }],
     ['(result i64) (i64.add (i64.const 5) (i64.const 6))', { constCells: 4, stackCells: 3 }],
     // An old value of a local that is still wanted when it is overwritten is copied to a cell of its own.
     [
