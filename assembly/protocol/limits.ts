@@ -23,7 +23,7 @@ export const EVENTS_MAX_DEFAULT = 8;
 /** Octets of the will message. 0 to 246. */
 export const WILL_MESSAGE_BYTES_MAX_DEFAULT = 32;
 /** Octets of state that an application keeps in the image. A multiple of 8, 0 to 32,768. */
-export const APP_BYTES_DEFAULT = 128;
+export const APP_BYTES_DEFAULT = 64;
 /** T_retry, ms (7.2): 10 to 15 s on a slow radio. 2 to 2^30. */
 export const T_RETRY_MS_DEFAULT = 10_000;
 /** N_retry (7.2): 3 to 5. 0 to 255. */
