@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { type Board, type FlashTool, readBoard } from '../firmware/boards.js';
 import { installCommand } from '../firmware/doctor/examine.js';
 import { FirmwareError } from '../firmware/error.js';
+import { checkFirmware } from '../firmware/firmware-file.js';
 import { commandLine, type FlashFiles, type FlashPlan, planFlash, runFlashTool } from '../firmware/flash.js';
 import { buildFor } from './build-for.js';
 import { UsageError } from './failure.js';
@@ -26,7 +27,9 @@ const BUILT: Readonly<Record<string, keyof FlashFiles>> = {
 export async function runFlash(app: string, options: FlashCommandOptions): Promise<void> {
   const board = readBoard(options.board);
   const tool = toolOf(board, app); // before anything is built
-  const plan = planFlash(tool, await filesOf(app, board));
+  const files = await filesOf(app, board);
+  const plan = planFlash(tool, files);
+  if (isBuilt(app)) checkFiles([app, ...Object.values(files).filter((file) => isUsed(file, plan))], board);
   if (options.dryRun === true) {
     show(plan, board, options.json === true, false);
   } else if (plan.path === undefined) {
@@ -37,6 +40,14 @@ export async function runFlash(app: string, options: FlashCommandOptions): Promi
     await runFlashTool(plan);
     if (options.json === true) show(plan, board, true, true);
   }
+}
+
+const isBuilt = (app: string): boolean => BUILT[extname(app)] !== undefined;
+
+const isUsed = (file: string, { args }: FlashPlan): boolean => args.some((argument) => argument.includes(file));
+
+function checkFiles(files: readonly string[], board: Board): void {
+  for (const file of new Set(files)) checkFirmware(file, board);
 }
 
 function toolOf(board: Board, app: string): FlashTool {
@@ -50,7 +61,7 @@ function toolOf(board: Board, app: string): FlashTool {
 /** The files of a build that is there already, all of one name, or of one that is made now. */
 async function filesOf(app: string, board: Board): Promise<FlashFiles> {
   const extension = extname(app);
-  if (BUILT[extension] === undefined) return (await buildFor(app, board)).files;
+  if (!isBuilt(app)) return (await buildFor(app, board)).files;
   if (!existsSync(app)) throw new UsageError('ERR_USAGE_FILE', `${app}: there is no such file`);
   const stem = app.slice(0, -extension.length);
   const there = Object.entries(BUILT).filter(([ending]) => existsSync(`${stem}${ending}`));

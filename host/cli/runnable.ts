@@ -1,6 +1,7 @@
 // What of an application a board runs: its module, or firmware with the module in it; built first where it is a source.
 import type { Board } from '../firmware/boards.js';
 import { FirmwareError } from '../firmware/error.js';
+import { checkFirmware } from '../firmware/firmware-file.js';
 import { checkRuns } from '../firmware/run/start.js';
 import { readInput } from './files.js';
 import { moduleFile } from './module-file.js';
@@ -34,6 +35,7 @@ export async function runnable(app: string, board: Board | undefined): Promise<R
 async function firmware(app: string, board: Board): Promise<Runnable> {
   if (app.endsWith(FIRMWARE)) {
     readInput('the firmware', app);
+    checkFirmware(app, board);
     return { module: app, elf: app };
   }
   if (app.endsWith(MODULE)) {

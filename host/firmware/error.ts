@@ -5,6 +5,8 @@ export type FirmwareErrorCode =
   | 'ERR_APP_NOT_FOUND'
   /** No folder under boards/ is called so. */
   | 'ERR_BOARD'
+  /** The firmware is of another board. */
+  | 'ERR_BOARD_FOREIGN'
   /** Flash or RAM of the board do not hold it; the message says by how much, and where they went. */
   | 'ERR_BUDGET'
   /** The compiler refused it; the message holds what the compiler said. */

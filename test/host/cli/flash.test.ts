@@ -23,7 +23,8 @@ afterEach(() => {
 function withBuild(): string {
   const folder = temporaryFolder();
   process.chdir(folder);
-  for (const extension of ['hex', 'bin', 'elf', 'wasm']) writeFileSync(`app.${extension}`, extension);
+  for (const extension of ['bin', 'elf', 'wasm']) writeFileSync(`app.${extension}`, extension);
+  writeFileSync('app.hex', ':00000001FF\n'); // with nothing in it
   return folder;
 }
 
@@ -129,6 +130,16 @@ describe('thimble flash', () => {
       ]);
     }
     expect(existsSync('build')).toBe(false);
+  });
+
+  it('refuses firmware of another board, and says whose it is', async () => {
+    withBuild();
+    const [board, other] = fed;
+    writeFileSync('app.json', JSON.stringify({ board: other!.name, sha256: '' }));
+    for (const file of ['app.hex', 'app.bin']) {
+      const args = ['flash', file, '--board', board!.name, '--dry-run'];
+      await expectRefusal(args, 'ERR_BOARD_FOREIGN', [file, board!.name, `it is for ${other!.name}`]);
+    }
   });
 
   it('refuses files that are not there, and builds that lack what the tool wants', async () => {

@@ -15,6 +15,7 @@ import {
   until,
 } from '../../e2e/world.js';
 import { describeWithTools } from '../../tools.js';
+import { elfFor } from '../firmware/firmware-files.js';
 import { expectRefusal } from './command.js';
 
 const SEED = 42;
@@ -90,12 +91,16 @@ for (const name of [WAMR, EMULATED]) {
   });
 }
 
+const OF_ANOTHER = join(temporaryFolder(), 'light.elf');
+writeFileSync(OF_ANOTHER, elfFor(readBoard('microbit')));
+
 describe('thimble run refuses', () => {
   it.each([
     [['light', '--board', 'nope'], 'ERR_BOARD', ['nope', WAMR]],
     [['light', '--board', 'zephyr'], 'ERR_BOARD_RUN', ['zephyr', 'README']],
     [['light.elf'], 'ERR_BOARD_RUN', ['--board']],
     [['light.wasm', '--board', EMULATED], 'ERR_BOARD_RUN', ['light.wasm', EMULATED]],
+    [[OF_ANOTHER, '--board', EMULATED], 'ERR_BOARD_FOREIGN', [OF_ANOTHER, EMULATED, 'microbit']],
     [['light', '--board', EMULATED, '--state', 'file'], 'ERR_USAGE_STATE', [EMULATED]],
     [['light', '--board', EMULATED, '--broadcast', '127.255.255.255:9'], 'ERR_USAGE_BROADCAST', [EMULATED]],
     [['light', '--own-broker', '0', '--gateway', '127.0.0.1:9'], 'ERR_USAGE_GATEWAY', ['--own-broker']],
@@ -103,4 +108,19 @@ describe('thimble run refuses', () => {
   ])('%j', async (args, code, mentions) => {
     await expectRefusal(['run', ...args], code, mentions);
   });
+
+  it.each([[], ['--board', WAMR]])(
+    'a state where none can be kept, before it builds or opens anything (%j)',
+    async (...on) => {
+      const folder = temporaryFolder();
+      const key = join(folder, 'key.pem');
+      writeFileSync(key, '-----BEGIN PRIVATE KEY-----');
+      const missing = join(folder, 'nowhere', 'state');
+      const run = ['run', 'light', ...on, '--own-broker', '0', '--state'];
+      await expectRefusal([...run, key], 'ERR_STATE_FOREIGN', [key]);
+      await expectRefusal([...run, folder], 'ERR_STATE_FILE', [folder]);
+      await expectRefusal([...run, missing], 'ERR_STATE_FILE', [missing]);
+      expect(readFileSync(key, 'utf8')).toBe('-----BEGIN PRIVATE KEY-----');
+    },
+  );
 });
