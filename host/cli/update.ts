@@ -1,16 +1,17 @@
 // thimble update: a module, signed, on its way to a device over any MQTT broker.
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
-import { ErrorCode } from '../../assembly/protocol/index.js';
+import { ABI_VERSION, ErrorCode } from '../../assembly/protocol/index.js';
 import { isValidTopicName } from '../core/topics.js';
 import { DeviceModule } from '../device/device.js';
 import { identityOf } from '../firmware/identity.js';
 import { parseSigningKey } from '../firmware/manifest.js';
-import { signUpdate } from '../firmware/sign-update.js';
+import { signUpdate, type UpdateOptions } from '../firmware/sign-update.js';
 import { monotonicNow } from '../net/clock.js';
 import { MqttUpstream } from '../net/mqtt-upstream.js';
 import { parseAddress } from '../net/udp.js';
 import { CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, cut } from '../update/chunks.js';
+import { ANY_BOARD } from '../update/header.js';
 import { Publisher, type PublisherOptions } from '../update/publisher.js';
 import type { UpdateOutcome } from '../update/sender.js';
 import { UsageError } from './failure.js';
@@ -75,7 +76,7 @@ export async function runUpdate(file: string, options: UpdateCommandOptions): Pr
   }
   const { topic } = options;
   const outcome = await publish(url, { chunks, version: what.version, topic, status, outcomeMs: waitS * MS_PER_S });
-  const failure = failureOf(outcome, `${what.name} ${what.version}`, waitS);
+  const failure = failureOf(outcome, what, options, waitS);
   if (failure !== undefined) throw failure;
   if (options.json === true) printJson({ ...what, chunks: chunks.length, outcome: outcome.kind });
   else print(`${what.name} ${what.version} runs there and has confirmed`);
@@ -100,14 +101,23 @@ async function publish(url: string, options: Omit<PublisherOptions, 'clientId'>)
   }
 }
 
-function failureOf(outcome: UpdateOutcome, what: string, waitS: number): UpdateFailure | undefined {
+/** What is sent, and to whom. */
+type Sent = Pick<UpdateOptions, 'name' | 'version' | 'board'>;
+
+function failureOf(
+  outcome: UpdateOutcome,
+  sent: Sent,
+  options: UpdateCommandOptions,
+  waitS: number,
+): UpdateFailure | undefined {
+  const what = `${sent.name} ${sent.version}`;
   switch (outcome.kind) {
     case 'confirmed':
       return undefined;
     case 'refused':
       return new UpdateFailure(
         'ERR_UPDATE_REFUSED',
-        `${what} is refused: ${reasonOf(outcome.code)}; nothing has changed`,
+        `${what} is refused: ${reasonOf(outcome, sent, options)} (${outcome.code}); nothing has changed`,
       );
     case 'rolled-back':
       return new UpdateFailure(
@@ -117,12 +127,16 @@ function failureOf(outcome: UpdateOutcome, what: string, waitS: number): UpdateF
     case 'stuck':
       return new UpdateFailure(
         'ERR_UPDATE_STUCK',
-        `${what} gets no further: the device says nothing new, or has not confirmed within ${waitS} s`,
+        outcome.isThere === true
+          ? `${sent.version} runs there already, and the device does not say whether as this module; ${HIGHER}`
+          : `${what} gets no further: the device says nothing new, or has not confirmed within ${waitS} s`,
       );
     case 'disconnected':
       return new UpdateFailure('ERR_UPDATE_DISCONNECTED', `the broker is lost: ${outcome.reason}`);
   }
 }
+
+const HIGHER = 'give a new module a higher --app-version';
 
 const REASONS: Readonly<Record<number, string>> = {
   [ErrorCode.TooLong]: 'it is larger than a slot of the board',
@@ -130,14 +144,28 @@ const REASONS: Readonly<Record<number, string>> = {
   [ErrorCode.UpdateFormat]: 'the board does not know its format',
   [ErrorCode.UpdateSignature]: 'the board does not trust the key',
   [ErrorCode.UpdateDamaged]: 'it arrived damaged',
-  [ErrorCode.UpdateForeign]: 'it is for another application, board or version of the contract',
   [ErrorCode.UpdateVersion]: 'it is no newer than what runs there; --downgrade allows that',
   [ErrorCode.UpdateFailed]: 'it was rolled back there before; --again allows another try',
   [ErrorCode.UpdateStorage]: "the board's memory for updates could not be written",
 };
 
-function reasonOf(code: number): string {
-  return `${REASONS[code] ?? 'the board says no'} (${code})`;
+function reasonOf(
+  { code, isThere }: UpdateOutcome & { kind: 'refused' },
+  { name, version, board }: Sent,
+  options: UpdateCommandOptions,
+): string {
+  if (code === ErrorCode.UpdateForeign) {
+    const from = options.name === undefined ? "its file's or manifest's name; --name gives another" : 'by --name';
+    const to = board === ANY_BOARD ? 'for any board' : `for the board "${board}"; --board says otherwise`;
+    return (
+      'the device runs another application, board or version of the contract. ' +
+      `It was sent as "${name}" (${from}), contract ${ABI_VERSION}, ${to}`
+    );
+  }
+  if (code === ErrorCode.UpdateVersion && isThere === true) {
+    return `${version} runs there already, and not from this update; ${HIGHER}, or allow the same one by --downgrade`;
+  }
+  return REASONS[code] ?? 'the board says no';
 }
 
 /** HOST:PORT, or a URL. */

@@ -17,13 +17,14 @@ export interface DeviceStatus {
   readonly refused?: number;
 }
 
+/** `isThere`: what runs there has the version of the update, and is not known to be the same module. */
 export type UpdateOutcome =
   | { readonly kind: 'confirmed' }
   /** It was started, did not confirm that it works, and what was there before is back. */
   | { readonly kind: 'rolled-back' }
-  | { readonly kind: 'refused'; readonly code: number }
+  | { readonly kind: 'refused'; readonly code: number; readonly isThere?: true }
   /** The device gets no further, or says nothing, however often it is sent. */
-  | { readonly kind: 'stuck' }
+  | { readonly kind: 'stuck'; readonly isThere?: true }
   /** The broker is lost, or has refused. */
   | { readonly kind: 'disconnected'; readonly reason: string };
 
@@ -47,6 +48,8 @@ export const RETRIES_DEFAULT = 5;
 export const OUTCOME_MS_DEFAULT = 600_000;
 /** A device may complain of several chunks before it sees the one it wants. */
 const BACK_MS_MIN = 5_000;
+/** How long a device may keep to itself what it has said a moment ago. */
+const ASK_MS = 6_000;
 /** Without progress for so long after a complaint, it was about what was sent last. */
 const BACK_MS_MAX = 10_000;
 
@@ -77,6 +80,13 @@ export class Sender {
   private next = 0;
   /** All chunks were there, at least once. */
   private wasWhole = false;
+  /** It ran another version than this since we listen, or just before. */
+  private hasRunOther = false;
+  /**
+   * This version runs there, perhaps as another module: only the device can tell, by what it says to the first chunk. "Nothing is
+   * missing" says that it came by this very update.
+   */
+  private isAsking = false;
   private doubtedMs: Millis | undefined;
   private dueMs: Millis = Number.POSITIVE_INFINITY;
   private wentBackMs: Millis = Number.NEGATIVE_INFINITY;
@@ -96,7 +106,8 @@ export class Sender {
 
   /** The next chunk that may go out now; undefined for none. */
   take(): Uint8Array | undefined {
-    const isOpen = this.next < Math.min(this.known + (this.options.windowChunks ?? WINDOW_CHUNKS_DEFAULT), this.total);
+    const window = this.isAsking ? 1 : (this.options.windowChunks ?? WINDOW_CHUNKS_DEFAULT);
+    const isOpen = this.next < Math.min(this.known + window, this.total);
     return this.outcome === undefined && isOpen ? this.options.chunks[this.next++] : undefined;
   }
 
@@ -105,12 +116,16 @@ export class Sender {
     const { version, missing, refused } = status;
     const isThis = version === this.options.version;
     if (this.outcome !== undefined) return;
-    if (isThis && status.confirmed === true) {
+    if (!isThis) this.hasRunOther = true;
+    if (isRetained) {
+      if (!isThis || this.known > 0) return;
+      this.isAsking = true;
+      this.dueMs = now + ASK_MS;
+    } else if (isThis && status.confirmed === true && (this.isStarted || (this.known === 0 && missing === 0))) {
       this.outcome = { kind: 'confirmed' }; // whatever it says of chunks: late copies
-    } else if (isRetained) return;
-    else if (refused !== undefined) this.hearRefused(refused, now);
+    } else if (refused !== undefined) this.hearRefused(refused, isThis, now);
     else if (missing !== undefined) this.hearMissing(missing, status.gap === true, now);
-    else if (isThis) this.hearOnTrial(now);
+    else if (isThis) this.hearThis(now);
     else this.tryAgain(0, now); // it has started anew, and forgotten all chunks or will not have them again
   }
 
@@ -123,17 +138,28 @@ export class Sender {
     this.tryAgain(this.known === this.total ? 0 : this.known, now);
   }
 
-  private hearRefused(code: number, now: Millis): void {
+  /** It had all chunks, as far as anybody can tell, and runs this version since. */
+  private get isStarted(): boolean {
+    return this.hasRunOther && (this.wasWhole || (this.known > 0 && this.next === this.total));
+  }
+
+  private hearRefused(code: number, isThis: boolean, now: Millis): void {
     if (this.wasWhole && code === ErrorCode.UpdateFailed) this.outcome = { kind: 'rolled-back' };
     else if (this.doubtedMs === undefined && this.known === 0) {
       // Nothing of this update was heard of yet: perhaps these are the last chunks of another. Let them pass, and ask again.
       this.doubtedMs = now;
       this.dueMs = now + BACK_MS_MIN;
-    } else if (!this.isDoubting(now)) this.outcome = { kind: 'refused', code };
+    } else if (!this.isDoubting(now)) this.outcome = { kind: 'refused', code, ...(isThis && { isThere: true }) };
   }
 
-  private hearOnTrial(now: Millis): void {
-    this.hearMissing(0, false, now); // so all were there
+  /** This version runs there, perhaps on trial, perhaps since long ago. */
+  private hearThis(now: Millis): void {
+    if (this.isStarted) this.hearMissing(0, false, now);
+    else if (!this.isAsking) {
+      this.isAsking = true;
+      this.tryAgain(0, now);
+      this.dueMs = now + ASK_MS;
+    }
   }
 
   private isDoubting(now: Millis): boolean {
@@ -143,6 +169,7 @@ export class Sender {
   private hearMissing(missing: number, isGap: boolean, now: Millis): void {
     const wanted = Math.max(0, Math.min(this.total, this.total - missing)); // it may speak of another update
     if (missing === 0) this.wasWhole = true;
+    this.isAsking = false;
     if (wanted > this.known) {
       this.known = wanted;
       this.next = Math.max(this.next, wanted);
@@ -161,7 +188,7 @@ export class Sender {
   /** Sends from `wanted` on, unless that was to no avail too often. */
   private tryAgain(wanted: number, now: Millis): void {
     if (this.retriesLeft-- === 0) {
-      this.outcome = { kind: 'stuck' };
+      this.outcome = { kind: 'stuck', ...(this.isAsking && { isThere: true }) };
       return;
     }
     if (this.next === this.total && this.known > 0) this.wasWhole = true; // as far as anybody can tell

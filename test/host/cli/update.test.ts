@@ -98,7 +98,19 @@ describe('thimble update', () => {
     expect(said).toEqual(['started: power', 'an update is complete and starts', 'started: power']);
   });
 
-  it('prints one JSON document, and finds out at once what runs already', async () => {
+  it('finds out that another module of the version runs already, and says what to do', async () => {
+    const { publish, said } = await running();
+    expect((await publish(next, '--app-version', '1.1.0')).exit).toBe(Exit.Done);
+    const { exit, stdout, stderr } = await publish(mute, '--app-version', '1.1.0');
+    expect(stdout).not.toContain('runs there');
+    expect(stderr).toMatch(
+      /1\.1\.0 runs there already, and not from this update; [^\n]*higher --app-version[^\n]*\(-52\)[^\n]*\[ERR_UPDATE_REFUSED\]/,
+    );
+    expect(exit).toBe(Exit.Failed);
+    expect(said.filter((line) => line.includes('update'))).toHaveLength(1);
+  });
+
+  it('prints one JSON document, and finds out soon what runs already', async () => {
     const { publish } = await running();
     const options = ['--app-version', '1.1.0', '--chunk', '240', '--json'];
     const [first, second] = [await publish(next, ...options), await publish(next, ...options)];
@@ -127,6 +139,12 @@ describe('thimble update', () => {
     );
     expect(exit).toBe(Exit.Failed);
     expect(said).toEqual(['started: power']);
+  });
+
+  it('says as what an update was sent that is for another application or board', async () => {
+    const { publish } = await running();
+    const { stderr } = await publish(next, '--app-version', '1.1.0', '--name', 'lamp', '--board', 'attic');
+    expect(stderr).toMatch(/sent as "lamp" \(by --name\), contract \d, for the board "attic"; --board says otherwise/);
   });
 
   it('says when a device goes back, and why it does not try again', async () => {

@@ -144,17 +144,36 @@ describe('The sender of an update', () => {
 
   it.each([
     ['confirmed', [{ missing: 0 }, { version: '1.1.0', confirmed: true }], { kind: 'confirmed' }],
-    ['confirmed at once where it runs already', [{ version: '1.1.0', confirmed: true }], { kind: 'confirmed' }],
+    ['running already', [{ version: '1.1.0', confirmed: true, missing: 0 }], { kind: 'confirmed' }],
+    ['perhaps another module of this version', [{ version: '1.1.0', confirmed: true }], undefined],
+    [
+      'another module of this version',
+      [
+        { version: '1.1.0', confirmed: true },
+        { version: '1.1.0', confirmed: true, missing: 99 },
+        { version: '1.1.0', confirmed: true, refused: ErrorCode.UpdateVersion },
+      ],
+      { kind: 'refused', code: -52, isThere: true },
+    ],
+    [
+      'perhaps back at the module before, which has the same version',
+      [
+        { version: '1.1.0', confirmed: true, missing: 50 },
+        { version: '1.1.0', confirmed: true, missing: 0 },
+        { version: '1.1.0', confirmed: true },
+      ],
+      undefined,
+    ],
     [
       'confirmed where the device speaks of late copies of its chunks',
-      [{ version: '1.1.0', confirmed: true, missing: 0 }],
+      [{ missing: 0 }, { version: '1.1.0', confirmed: true, missing: 99, gap: true }],
       { kind: 'confirmed' },
     ],
     ['on trial', [{ missing: 0 }, { version: '1.1.0' }], undefined],
     ['on trial where that is all that is ever said', [{ version: '1.1.0', confirmed: 'soon' }], undefined],
     [
       'rolled back after a trial',
-      [{ version: '1.1.0' }, {}, { refused: ErrorCode.UpdateFailed }],
+      [{ missing: 0 }, { version: '1.1.0' }, {}, { refused: ErrorCode.UpdateFailed }],
       { kind: 'rolled-back' },
     ],
     ['refused', [{ missing: 99 }, { refused: -49 }], { kind: 'refused', code: -49 }],
@@ -184,25 +203,62 @@ describe('The sender of an update', () => {
     expect(scene.sender.outcome).toEqual({ kind: 'refused', code: -49 });
   });
 
-  it.each([{ missing: 0 }, { version: '1.1.0' }])('takes the time of a trial after %j, and no longer', (status) => {
-    const scene = new Scene({ retryMs: 1_000, outcomeMs: 5_000, retries: 0 });
-    scene.hear(status);
-    expect(scene.sent()).toEqual([]);
-    scene.pass(4_999);
-    expect(scene.sender.outcome).toBeUndefined();
-    scene.pass(1);
-    expect(scene.sender.outcome).toEqual({ kind: 'stuck' });
-  });
+  it.each([[{ missing: 0 }], [{ missing: 3 }, { version: '1.1.0' }]])(
+    'takes the time of a trial after %j, and no longer',
+    (...statuses) => {
+      const scene = new Scene({ retryMs: 1_000, outcomeMs: 5_000, retries: 0 });
+      for (const status of statuses) {
+        scene.hear(status);
+        scene.sent();
+      }
+      expect(scene.sent()).toEqual([]);
+      scene.pass(4_999);
+      expect(scene.sender.outcome).toBeUndefined();
+      scene.pass(1);
+      expect(scene.sender.outcome).toEqual({ kind: 'stuck' });
+    },
+  );
 
   it('believes of what was said before only which version works', () => {
     const scene = new Scene();
     scene.sent();
     for (const old of [{ refused: -49 }, { missing: 5 }, {}]) scene.hear(old, true);
     expect([scene.sender.outcome, scene.sent()]).toEqual([undefined, []]);
-    scene.hear({ version: '1.1.0' }, true);
-    expect(scene.sender.outcome).toBeUndefined(); // it was on trial then
+    // Of another module, perhaps; and so the last chunk that was missing was another's.
+    scene.hear({ version: '1.1.0', confirmed: true, missing: 0 }, true);
+    expect(scene.sender.outcome).toBeUndefined();
+  });
+
+  it.each([true, false])(
+    'asks with one chunk, and once more, whether the version that runs is this module',
+    (isRetained) => {
+      const scene = new Scene({ retries: 2 });
+      scene.hear({ version: '1.1.0', confirmed: true }, isRetained);
+      expect(scene.sent()).toEqual([0]);
+      scene.pass(5_999);
+      scene.hear({ version: '1.1.0', confirmed: true }); // says so now and then
+      expect(scene.sent()).toEqual([]);
+      scene.pass(1);
+      expect(scene.sent()).toEqual([0]);
+      scene.hear({ version: '1.1.0', confirmed: true, missing: 0 });
+      expect(scene.sender.outcome).toEqual({ kind: 'confirmed' });
+    },
+  );
+
+  it('sends the rest where the version that runs is another module', () => {
+    const scene = new Scene();
     scene.hear({ version: '1.1.0', confirmed: true }, true);
-    expect(scene.sender.outcome).toEqual({ kind: 'confirmed' });
+    expect(scene.sent()).toEqual([0]);
+    scene.hear({ version: '1.1.0', confirmed: true, missing: 99 });
+    expect(scene.sent()).toEqual(range(1, 11));
+  });
+
+  it('says in the end that the version runs there, and that nobody knows whether as this module', () => {
+    const scene = new Scene({ retries: 1, retryMs: 60_000 });
+    scene.hear({ version: '1.1.0', confirmed: true }, true);
+    scene.pass(6_000);
+    scene.pass(60_000);
+    expect(scene.sender.outcome).toEqual({ kind: 'stuck', isThere: true });
   });
 
   it.each(['', 'offline', '{}', 'null', '[]', '{"version":7}'])('reads no status in %j', (text) => {
