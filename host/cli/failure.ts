@@ -1,4 +1,5 @@
 // How a command ends badly: one message that says what, where and what is allowed, and an exit code by whose fault it is.
+import { BudgetError } from '../firmware/error.js';
 
 /** Exit codes of every command. */
 export const enum Exit {
@@ -55,6 +56,14 @@ export function explain(error: unknown): { exit: Exit; message: string } {
   const { code } = error;
   const exit = CALLERS.some((pattern) => pattern.test(code)) ? Exit.Usage : Exit.Failed;
   return { exit, message: `${describeSystem(code, error)} [${code}]` };
+}
+
+/** What --json says of it. `code` is null for what should not happen. */
+export function failureAsJson(error: unknown): object {
+  if (!isCoded(error)) return { code: null, message: error instanceof Error ? error.message : String(error) };
+  const { code } = error;
+  const over = error instanceof BudgetError ? { over: error.over } : {};
+  return { code, message: describeSystem(code, error), ...over };
 }
 
 /** Node's own words for the system's errors name neither the port nor a way out. */

@@ -6,6 +6,7 @@ import { type Board, readBoard } from '../firmware/boards.js';
 import { type StartedBoard, startBoard } from '../firmware/run/start.js';
 import { formatAddress } from '../net/udp.js';
 import type { UdpDevice } from '../net/udp-device.js';
+import { checkStateFile } from '../store/state-file.js';
 import type { DeviceUpdates } from '../update/device-updates.js';
 import { ANY_BOARD } from '../update/header.js';
 import { checkBroadcast, gatewayOf, portOf } from './addresses.js';
@@ -107,6 +108,7 @@ function checkOptions(board: Board | undefined, options: RunCommandOptions): voi
     const why = 'keeps its state in its own memory, across resets and no longer';
     throw new UsageError('ERR_USAGE_STATE', `--state: ${board.name} ${why}`);
   }
+  if (options.state !== undefined) checkStateFile(options.state);
 }
 
 /** The board of a device that runs on none is what a header that names any board means. */

@@ -1,6 +1,6 @@
 // WAMR on this machine as a device on the network: UDP to the real gateway, an MQTT client of other people's making behind it,
 // power cuts by SIGKILL, and what a watchdog makes of a loop without end.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { PacketType } from '../../assembly/protocol/index.js';
 import { compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
 import type { Qos } from '../../host/ports.js';
+import { StateFile } from '../../host/store/state-file.js';
 import { HOST, type Ports, Program, startBroker, temporaryFolder, until } from '../e2e/world.js';
 import { describeWithTools } from '../tools.js';
 import { TOUR } from './scenario.js';
@@ -176,7 +177,9 @@ describeWithTools(WAMR_TOOLS, 'WAMR on the network', () => {
   it('says nothing before the state that it follows from is kept', async () => {
     const said: PacketType[] = [];
     relay.judge = (type) => said.push(type) < 0;
-    const device = await start('--state', join(temporaryFolder(), 'nowhere', 'state'));
+    const state = join(temporaryFolder(), 'state');
+    mkdirSync(`${state}.new`); // where it would be written
+    const device = await start('--state', state);
     expect(await device.exit()).toBe(1);
     expect(device.errors).toMatch(/^started: power\nthimble-wamr: the state cannot be kept: .*\n$/);
     relay.probe(Uint8Array.of(2, PacketType.PingReq));
@@ -190,11 +193,52 @@ describeWithTools(WAMR_TOOLS, 'WAMR on the network', () => {
     await hear('1 /status here');
     await first.stop('SIGKILL');
     const kept = readFileSync(file);
-    for (const damaged of [kept.with(100, kept[100]! ^ 1), kept.subarray(1)]) {
-      writeFileSync(file, damaged);
+    const other = new StateFile(file, Uint8Array.of(1)); // the same image, sealed as it should be
+    other.keep(kept.subarray(80));
+    const others = readFileSync(file);
+    const faults: [Uint8Array, string][] = [
+      [kept.with(180, kept[180]! ^ 1), 'is damaged'],
+      [kept.subarray(0, -1), 'is damaged'],
+      [kept.with(8, 99), 'was written by another version of Thimble'],
+      [others, 'is of another module'],
+    ];
+    for (const [content, why] of faults) {
+      writeFileSync(file, content);
       const device = await start('--state', file);
-      await until('a start', () => device.errors === 'started: power\n');
+      await until('a start', () => device.errors.endsWith('started: power\n'));
+      expect(device.errors).toBe(
+        `the state in ${file} ${why}: it is now ${file}.old, and the device starts without one\nstarted: power\n`,
+      );
+      expect(readFileSync(`${file}.old`).equals(content)).toBe(true);
       await device.stop('SIGKILL');
     }
+  });
+
+  it('has one format of the state with V8', async () => {
+    const file = join(temporaryFolder(), 'state');
+    const device = await start('--state', file);
+    await hear('1 /status here');
+    await device.stop('SIGKILL');
+    const kept = readFileSync(file);
+    const store = new StateFile(file, readFileSync(tour));
+    store.keep(store.load()!);
+    expect(readFileSync(file).equals(kept)).toBe(true);
+  });
+
+  it('touches no file that is no state, and asks for one where none can be, before anything starts', async () => {
+    const folder = temporaryFolder();
+    const key = join(folder, 'key.pem');
+    writeFileSync(key, '-----BEGIN PRIVATE KEY-----\n');
+    for (const [path, why] of [
+      [key, 'holds something that is no state of a device; name another file'],
+      [folder, 'a folder, where a file is needed'],
+      [join(folder, 'nowhere', 'state'), `there is no folder ${join(folder, 'nowhere')}`],
+    ] as const) {
+      const device = await start('--state', path);
+      expect(await device.exit()).toBe(2);
+      expect(device.errors).toBe(`thimble-wamr: --state ${path}: ${why}\n`);
+    }
+    expect(readFileSync(key, 'utf8')).toBe('-----BEGIN PRIVATE KEY-----\n');
+    expect(readdirSync(folder)).toEqual(['key.pem']);
   });
 });

@@ -35,7 +35,11 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(reason) => return complain(&format!("{reason}\n\n{}", options::USAGE), WRONG_USAGE),
     };
-    match run(options) {
+    let state = match options.state.clone().map(State::open).transpose() {
+        Ok(state) => state,
+        Err(reason) => return complain(&reason, WRONG_USAGE),
+    };
+    match run(options, state) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => complain(&reason, FAILED),
     }
@@ -46,7 +50,7 @@ fn complain(reason: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(options: Options) -> Result<(), String> {
+fn run(options: Options, state: Option<State>) -> Result<(), String> {
     let name = options.module.display().to_string();
     let shipped = fs::read(&options.module).map_err(|error| format!("{name}: {error}"))?;
     let link = match &options.work {
@@ -58,7 +62,7 @@ fn run(options: Options) -> Result<(), String> {
     let slots = options.updates.map(|(folder, shipped)| Slots::new(folder, shipped)).transpose()?;
     let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(0) as u32);
     let wamr = Wamr::new(options.stack_bytes, options.budget);
-    port::install(Port { link, state: options.state.map(State::new), seed, outbox: Vec::new(), wamr }, slots);
+    port::install(Port { link, state, seed, outbox: Vec::new(), wamr }, slots);
     port::open_module(shipped).map_err(|reason| format!("{name}: {reason}"))?;
     port::restore_state().map_err(|error| format!("--state: {error}"))?;
     let memory = wamr::memory();

@@ -17,6 +17,7 @@ const ADDRESS_BYTES_MAX: usize = 32;
 /// Of update.h.
 const UPDATE_TABLE_BYTES: usize = 144;
 const LOG_FRAME: u8 = 0;
+const LOG_WARNING: i32 = 1;
 const LOG_INFO: i32 = 2;
 
 pub enum Link {
@@ -40,11 +41,18 @@ thread_local! {
     static BEGINNING: Instant = Instant::now();
 }
 
-/// Copies what was kept into the module's state region; whether it is whole, module_resume says.
+/// Copies what this very module has kept into its state region; whether that is whole, module_resume says as well.
 pub fn restore_state() -> io::Result<()> {
     // SAFETY: no call into the module is under way.
     let image = unsafe { wamr::image() };
-    with(|port| port.state.as_mut().map_or(Ok(()), |state| state.restore(image)))
+    let told = with(|port| match &mut port.state {
+        Some(state) => state.restore(image, port.wamr.digest()),
+        None => Ok(None),
+    })?;
+    if let Some(told) = told {
+        say_at(LOG_WARNING, &told);
+    }
+    Ok(())
 }
 
 pub fn install(port: Port, slots: Option<Slots>) {
@@ -151,8 +159,12 @@ fn open_slot(slots: &Slots) -> Result<(), String> {
 }
 
 fn say(line: &str) {
+    say_at(LOG_INFO, line);
+}
+
+fn say_at(level: i32, line: &str) {
     // SAFETY: the line is good during the call.
-    unsafe { link_log(LOG_INFO, line.as_ptr(), line.len()) };
+    unsafe { link_log(level, line.as_ptr(), line.len()) };
 }
 
 fn has_slots() -> bool {
@@ -177,7 +189,11 @@ fn settle() {
             }
             wamr::image()
         };
-        if let Err(error) = with(|port| port.state.as_mut().map_or(Ok(()), |state| state.keep(image))) {
+        let kept = with(|port| match &mut port.state {
+            Some(state) => state.keep(image, port.wamr.digest()),
+            None => Ok(()),
+        });
+        if let Err(error) = kept {
             eprintln!("thimble-wamr: the state cannot be kept: {error}");
             std::process::exit(1);
         }

@@ -1,6 +1,8 @@
 //! The one module that WAMR runs, and the memory that it has for it.
 use std::ffi::{CStr, c_char};
 
+use sha2::{Digest, Sha256};
+
 use crate::shared::{self, WamrMemory, WamrOptions};
 
 /// All of WAMR's memory but for linear memory, which it maps.
@@ -12,6 +14,8 @@ pub struct Wamr {
     pool: Vec<u64>,
     /// Good for as long as the module is open.
     module: Vec<u8>,
+    /// SHA-256 of the module: whose state is whose.
+    digest: [u8; 32],
     /// 0: the default of module-wamr.h.
     stack_bytes: usize,
     budget: i32,
@@ -21,7 +25,11 @@ pub struct Wamr {
 impl Wamr {
     pub fn new(stack_bytes: usize, budget: i32) -> Self {
         let pool = vec![0; POOL_BYTES / size_of::<u64>()];
-        Self { pool, module: Vec::new(), stack_bytes, budget, is_open: false }
+        Self { pool, module: Vec::new(), digest: [0; 32], stack_bytes, budget, is_open: false }
+    }
+
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// In place of the one before.
@@ -31,6 +39,7 @@ impl Wamr {
             unsafe { shared::module_wamr_close() };
             self.is_open = false;
         }
+        self.digest = Sha256::digest(&module).into();
         self.module = module;
         let options = WamrOptions {
             module: self.module.as_ptr(),

@@ -93,8 +93,10 @@ class RetainedMemory implements StateStore {
 
 async function startOnV8(options: StartOptions): Promise<StartedBoard> {
   const { module: file, stateFile, updates, onLog, broadcast, tap, onNetworkError, onEnd } = options;
-  const module = new DeviceModule(readFileSync(file), basename(file));
-  const state = stateFile === undefined ? new RetainedMemory() : new StateFile(stateFile);
+  const octets = readFileSync(file);
+  const module = new DeviceModule(octets, basename(file));
+  const tell = (text: string): void => onLog(LOG_ERROR, text);
+  const state = stateFile === undefined ? new RetainedMemory() : new StateFile(stateFile, octets, tell);
   const start = (): Promise<UdpDevice> =>
     startUdpDevice(module, {
       ...options.gateway,
