@@ -14,7 +14,20 @@ function coloursFor(stream: { readonly isTTY?: boolean }): ReturnType<typeof pc.
 export const colours = coloursFor(process.stdout);
 export const errorColours = coloursFor(process.stderr);
 
+let hasPrintedJson = false;
+
+/** A command begins: nothing has been printed yet. */
+export function beginOutput(): void {
+  hasPrintedJson = false;
+}
+
+/** What a command that fails prints for --json, unless its document is there already: there is only one. */
+export function printFailureJson(error: object): void {
+  if (!hasPrintedJson) printJson({ error });
+}
+
 export function printJson(value: unknown): void {
+  hasPrintedJson = true;
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 

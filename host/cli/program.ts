@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
-import { Exit, explain, UsageError } from './failure.js';
+import { Exit, explain, failureAsJson, UsageError } from './failure.js';
 import { addNetworkCommands } from './network-commands.js';
-import { printError } from './output.js';
+import { beginOutput, printError, printFailureJson } from './output.js';
 import { addProjectCommands } from './project-commands.js';
 
 const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string };
@@ -119,17 +119,24 @@ function usageErrorOf(error: CommanderError, program: Command, argv: readonly st
 /** Runs what was typed, without the program's own name, to its end. Says on stderr what went wrong. */
 export async function runCommand(argv: readonly string[]): Promise<Exit> {
   const program = createProgram();
+  beginOutput();
   try {
     await program.parseAsync(argv, { from: 'user' });
     return Exit.Done;
   } catch (error) {
     if (error instanceof CommanderError) {
       const usage = usageErrorOf(error, program, argv);
-      if (usage !== undefined) printError(explain(usage).message);
+      if (usage !== undefined) sayFailure(usage, argv);
       return error.exitCode === 0 ? Exit.Done : Exit.Usage;
     }
-    const { exit, message } = explain(error);
-    printError(message);
-    return exit;
+    return sayFailure(error, argv);
   }
+}
+
+/** In words on stderr; and on stdout, where a program reads that. */
+function sayFailure(error: unknown, argv: readonly string[]): Exit {
+  const { exit, message } = explain(error);
+  printError(message);
+  if (argv.includes('--json')) printFailureJson(failureAsJson(error));
+  return exit;
 }

@@ -9,7 +9,7 @@ import {
   TX_BYTES_DEFAULT,
 } from '../../assembly/protocol/limits.js';
 import type { Board } from './boards.js';
-import { FirmwareError } from './error.js';
+import { BudgetError, type OverBudget } from './error.js';
 
 export interface Part {
   readonly name: string;
@@ -103,7 +103,12 @@ export function checkBudget(built: Built, { flash, ram }: Usages): void {
     ...describeOver('RAM', ram, () => `lower a limit with --use: ${describeLimits(built.limits)}`),
   ];
   if (lines.length === 0) return;
-  throw new FirmwareError('ERR_BUDGET', `${built.name} does not fit ${built.board}:\n  ${lines.join('\n  ')}`);
+  const message = `${built.name} does not fit ${built.board}:\n  ${lines.join('\n  ')}`;
+  throw new BudgetError(message, [...overOf('flash', flash), ...overOf('ram', ram)]);
+}
+
+function overOf(memory: OverBudget['memory'], { usedBytes, budgetBytes, parts }: Usage): OverBudget[] {
+  return budgetBytes === null || usedBytes <= budgetBytes ? [] : [{ memory, usedBytes, budgetBytes, parts }];
 }
 
 function describeOver(what: string, { usedBytes, budgetBytes, parts }: Usage, wayOut: () => string): string[] {

@@ -54,3 +54,21 @@ export class FirmwareError extends Error {
     super(message);
   }
 }
+
+/** A memory of a board that does not hold what was built. */
+export interface OverBudget {
+  readonly memory: 'flash' | 'ram';
+  readonly usedBytes: number;
+  readonly budgetBytes: number;
+  readonly parts: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+/** ERR_BUDGET, with the figures. */
+export class BudgetError extends FirmwareError {
+  constructor(
+    message: string,
+    readonly over: readonly OverBudget[],
+  ) {
+    super('ERR_BUDGET', message);
+  }
+}

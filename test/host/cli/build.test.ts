@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listBoards, readBoard } from '../../../host/firmware/boards.js';
 import type { BuildReport } from '../../../host/firmware/build.js';
+import type { OverBudget } from '../../../host/firmware/error.js';
 import { isSignedBy, type Manifest } from '../../../host/firmware/manifest.js';
 import { describeWithTools } from '../../tools.js';
 import { Exit, expectRefusal, temporaryFile, temporaryFolder, thimbleWithin } from './command.js';
@@ -85,13 +86,22 @@ describe('thimble build', () => {
 
   it('fails where the board does not hold it, says by how much, and writes nothing', async () => {
     const out = join(temporaryFolder(), 'beacon.wasm');
-    const args = ['build', 'beacon', '--board', 'zephyr', '--out', out, '--use', 'RX_BYTES=32000'];
+    const args = ['build', 'beacon', '--board', 'zephyr', '--out', out, '--use', 'RX_BYTES=40000'];
     const { exit, stdout, stderr } = await thimbleWithin(args);
     expect(exit).toBe(Exit.Failed);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/beacon does not fit zephyr:\n {2}RAM: [\d,]+ B too many: [\d,]+ B of 98,304/);
-    expect(stderr).toMatch(/lower a limit with --use: RX_BYTES=32000 \(32,000 B\).*\[ERR_BUDGET\]/);
+    expect(stderr).toMatch(/lower a limit with --use: RX_BYTES=40000 \(40,000 B\).*\[ERR_BUDGET\]/);
     expect(readdirSync(dirname(out))).toEqual([]);
+
+    const { error } = JSON.parse((await thimbleWithin([...args, '--json'])).stdout) as {
+      error: { code: string; message: string; over: readonly OverBudget[] };
+    };
+    expect(error).toMatchObject({ code: 'ERR_BUDGET', over: [{ memory: 'ram', budgetBytes: 98_304 }] });
+    const [{ usedBytes, parts }] = error.over as [OverBudget];
+    expect(usedBytes).toBe(parts.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(error.over).toHaveLength(1);
+    expect(stderr).toContain(error.message);
   });
 
   it('lets an application that takes updates be built only for a board that does', async () => {

@@ -120,6 +120,14 @@ describe('thimble flash', () => {
     expect(stderr).toMatch(new RegExp(`${board.flash!.program} ended with 3: .*app.* \\[ERR_FLASH\\]\\n$`));
   });
 
+  it('prints one JSON document, though it fails after that', async () => {
+    withBuild();
+    process.env.PATH = '';
+    const { exit, stdout } = await thimbleWithin(['flash', 'app.hex', '--board', fed[0]!.name, '--json']);
+    expect(exit).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ installed: false, ran: false });
+  });
+
   it('refuses boards that cannot be written to, before it builds', async () => {
     process.chdir(temporaryFolder());
     expect(unwritable.length).toBeGreaterThan(0);

@@ -31,6 +31,22 @@ describe('the command line', () => {
   ];
   it.each(rows)('refuses thimble %j', expectRefusal);
 
+  it('says what is wrong as one JSON document, too, with --json', async () => {
+    const rows: readonly (readonly [args: readonly string[], code: string])[] = [
+      [['sim', '--nope'], 'ERR_USAGE_OPTION'],
+      [['sim', '--seed', 'x'], 'ERR_USAGE_NUMBER'],
+      [['build', 'nope'], 'ERR_APP_NOT_FOUND'],
+      [['sim', 'nope.json'], 'ERR_SCENARIO'],
+    ];
+    for (const [args, code] of rows) {
+      const { exit, stdout, stderr } = await thimbleWithin([...args, '--json']);
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+      expect(error.code).toBe(code);
+      expect(stderr).toBe(`thimble: ${error.message} [${code}]\n`);
+      expect(exit).toBe(Exit.Usage);
+    }
+  });
+
   it('shows its commands where none is given', async () => {
     const { exit, stderr } = await thimble([]);
     expect(exit).toBe(Exit.Usage);
