@@ -1,6 +1,6 @@
-// Walks the instructions of a function: what it calls, which constant addresses it writes to, and whether it uses anything
-// that no device has. The opcodes are those of the core specification, 5.4.
-import { EXTENDED_OPERATIONS, MEMORY_COPY, MEMORY_FILL, OPERATIONS } from './operations.js';
+// Walks the instructions of a function: what it calls, which constant addresses it writes to or accesses misaligned, and
+// whether it uses anything that no device has. The opcodes are those of the core specification, 5.4.
+import { EXTENDED_OPERATIONS, MEMORY_COPY, MEMORY_FILL, OPERATIONS, type Operation } from './operations.js';
 import { type FunctionType, Reader, UnsupportedError, type WasmFunction } from './wasm.js';
 
 export interface FunctionFacts {
@@ -10,6 +10,8 @@ export interface FunctionFacts {
   readonly asksForMemory: boolean;
   /** Constant addresses that it stores to, copies to or fills, with the offset in the instruction added. */
   readonly writes: readonly number[];
+  /** Constant addresses that it accesses, the offset added, which are no multiples of the alignment that the instruction claims. */
+  readonly misaligned: readonly number[];
   /** Its result where all it does is to return a constant i32, unsigned. */
   readonly constant?: number;
 }
@@ -78,6 +80,7 @@ class Walk {
   private readonly blocks: Block[];
   private readonly calls = new Set<number>();
   private readonly writes = new Set<number>();
+  private readonly misaligned = new Set<number>();
   private asksForMemory = false;
   private instructions = 0;
 
@@ -95,7 +98,8 @@ class Walk {
       this.step(this.r.octet());
       if (++this.instructions === 1) constant = this.operands[0];
     }
-    const facts = { calls: [...this.calls], asksForMemory: this.asksForMemory, writes: [...this.writes] };
+    const { asksForMemory } = this;
+    const facts = { calls: [...this.calls], asksForMemory, writes: [...this.writes], misaligned: [...this.misaligned] };
     // Two instructions: the constant, and the end.
     return this.instructions === 2 && constant !== undefined ? { ...facts, constant } : facts;
   }
@@ -162,14 +166,18 @@ class Walk {
   private operate(op: number): void {
     const operation = OPERATIONS[op];
     if (operation === undefined) throw new UnsupportedError(`instruction 0x${op.toString(16)}`);
-    let offset = 0;
-    if (op >= Op.FirstAccess && op <= Op.LastAccess) {
-      this.r.u32(); // alignment
-      offset = this.r.u32();
-    }
+    const { length } = operation.takes;
+    if (op >= Op.FirstAccess && op <= Op.LastAccess)
+      this.access(this.r.u32(), this.r.u32(), this.pop(length), operation);
+    else this.replace(length);
+  }
+
+  private access(alignLog2: number, offset: number, at: Operand, operation: Operation): void {
+    const align = 2 ** alignLog2;
+    if (at !== undefined && (at + offset) % align !== 0) this.misaligned.add(at + offset);
     // Only stores give nothing.
-    if (operation.gives === undefined) this.write(this.pop(operation.takes.length), offset);
-    else this.replace(operation.takes.length);
+    if (operation.gives === undefined) this.write(at, offset);
+    else this.operands.push(undefined);
   }
 
   private constant(op: number): void {

@@ -17,6 +17,7 @@ const SEED = 0xc0dbdcdd;
 /** How seeds of apps/faulty.ts are read. */
 const LOOPS = 0;
 const STOPS = 1;
+const READS_ODDLY = 2;
 /** Nothing is there, on any of the boards. */
 const NOWHERE = 0x7000_0000;
 /** Longer than any packet. */
@@ -117,6 +118,16 @@ for (const board of NATIVE_BOARDS) {
         await line.packet(PacketType.Connect);
         accept(line);
       }
+    });
+
+    it('that is checked says which access is misaligned', async () => {
+      const checked = await buildFirmware(board, testApp('faulty'), { checked: true });
+      const line = await converse(board, checked, READS_ODDLY);
+      await line.packet(PacketType.Connect);
+      accept(line);
+      expect(await line.log()).toBe('started: power');
+      expect(await line.log()).toMatch(/^misaligned access: 4 octets at 0x[0-9a-f]{7}[13579bdf]$/);
+      expect(await line.log()).toBe('started: trap');
     });
 
     it('resets itself when the module traps, says so, and begins anew', async () => {

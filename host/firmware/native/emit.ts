@@ -8,7 +8,7 @@ import { type Layout, relocate } from './relocate.js';
 import { emitVerbs, type Verb } from './verbs.js';
 
 export interface EmitOptions {
-  /** Every access to memory is held against the module's two regions: anything else traps. Default: false. */
+  /** Every access to memory is held against the module's two regions and its own alignment: anything else traps. Default: false. */
   readonly checked?: boolean;
   /** With wasm_verb, which calls what the module exports by its name. Default: false. */
   readonly verbs?: boolean;

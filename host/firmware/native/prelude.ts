@@ -2,7 +2,7 @@
 // not have. Only what a module uses is written down.
 
 export interface PreludeOptions {
-  /** Every access is held against the module's two regions, and traps elsewhere. */
+  /** Every access is held against the module's two regions and against the alignment that it claims, and traps elsewhere. */
   readonly checked: boolean;
 }
 
@@ -62,6 +62,17 @@ const CHECKS = {
   if (is_state(at, bytes)) return at;
   bounds_trap();
 }`,
+  // Not on the stack, of which a trap is to need no more than others.
+  misaligned_trap: `static _Noreturn __attribute__((noinline)) void misaligned_trap(uint32_t at, uint32_t bytes) {
+  static char why[] = "misaligned access: 0 octets at 0x00000000";
+  why[19] = (char)('0' + bytes);
+  for (uint32_t i = 0; i < 8; i++) why[40 - i] = "0123456789abcdef"[at >> 4 * i & 15];
+  wasm_trap(why);
+}`,
+  aligned: `static uint32_t aligned(uint32_t at, uint32_t align, uint32_t bytes) {
+  if ((at & (align - 1)) != 0) misaligned_trap(at, bytes);
+  return at;
+}`,
 };
 
 /** C types of the accesses; what is read may have been written as something else. */
@@ -85,7 +96,8 @@ function accesses(checked: boolean): Record<string, string> {
       const suffix = align < bytes ? `_${align}` : '';
       const alias = `${name}${suffix}_at`;
       all[alias] = `typedef ${type} __attribute__((may_alias, aligned(${align}))) ${alias};`;
-      const [load, store] = checked ? [`readable(at, ${bytes})`, `writable(at, ${bytes})`] : ['(at)', '(at)'];
+      const at = align > 1 ? `aligned(at, ${align}, ${bytes})` : 'at';
+      const [load, store] = checked ? [`readable(${at}, ${bytes})`, `writable(${at}, ${bytes})`] : ['(at)', '(at)'];
       all[`load_${name}${suffix}`] = checked
         ? `static ${result} load_${name}${suffix}(uint32_t at) { return (${result})*(const ${alias} *)(uintptr_t)${load}; }`
         : `#define load_${name}${suffix}(at) ((${result})*(const ${alias} *)(uintptr_t)(at))`;

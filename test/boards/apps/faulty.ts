@@ -1,10 +1,11 @@
 // What no application should do. Its serial number says what it does as soon as it has connected: 0 never returns, 1 stops in
-// the middle, anything else is an address of the board's that it writes to.
+// the middle, 2 reads a word at an odd address, anything else is an address of the board's that it writes to.
 import { client, EventKind, text } from 'thimble';
 
 const KEEP_ALIVE_S: i32 = 60;
 const LOOPS: i32 = 0;
 const STOPS: i32 = 1;
+const READS_ODDLY: i32 = 2;
 
 @unmanaged
 class State {
@@ -32,6 +33,7 @@ export function tick(): i32 {
 
 function fail(how: i32): void {
   if (how === STOPS) unreachable();
-  if (how !== LOOPS) store<u32>(<usize>how, 1);
+  if (how === READS_ODDLY) my().turns = load<i32>(changetype<usize>(my()) + <usize>(how >> 1));
+  else if (how !== LOOPS) store<u32>(<usize>how, 1);
   while (how === LOOPS) my().turns++;
 }

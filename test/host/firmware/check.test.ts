@@ -120,6 +120,26 @@ describe('a rule', () => {
     },
   );
 
+  it.each([
+    '(drop (i32.load (i32.const 1025)))',
+    '(drop (i32.load offset=2 (i32.const 1024)))',
+    '(drop (i64.load align=4 (i32.const 1026)))',
+    '(drop (f64.load (i32.const 1028)))',
+    '(drop (i32.load16_s (i32.const 1025)))',
+  ])('forbids an access that is less aligned than it claims: %s', (access) => {
+    oneBroken(deviceText(`(func $odd (export "odd") ${access})`), /^odd accesses 10\d\d, which is not aligned/);
+  });
+
+  it.each([
+    '(drop (i32.load align=1 (i32.const 1025)))',
+    '(drop (i32.load offset=3 (i32.const 1025)))',
+    '(drop (i64.load align=4 (i32.const 1028)))',
+    '(drop (i32.load8_u (i32.const 1025)))',
+    '(drop (i32.load (i32.add (i32.const 1025) (i32.load (i32.const 1024)))))',
+  ])('lets pass what is as aligned as it claims, or may be: %s', (access) => {
+    expect(findBrokenRules(deviceText(`(func (export "odd") ${access})`))).toEqual([]);
+  });
+
   it('tells all that is broken at once', () => {
     const bytes = fromText('(module (memory 1) (global $g (mut i32) (i32.const 0)) (start $s) (func $s))');
     expect(findBrokenRules(bytes).length).toBe(15);
@@ -224,7 +244,7 @@ describe('a rule about memory', () => {
   it.each([
     '(i32.store8 (i32.const 32) (i32.const 1))',
     '(i32.store8 offset=16 (i32.const 16) (i32.const 1))',
-    '(i64.store (i32.const 15) (i64.const 1))',
+    '(i64.store align=1 (i32.const 15) (i64.const 1))',
     '(memory.fill (i32.const 32) (i32.const 0) (i32.const 4))',
     '(memory.copy (i32.const 40) (i32.const 16) (i32.const 4))',
     '(block (br 0) (drop (i32.const 1))) (f32.store (i32.const 8) (f32.const 1))',

@@ -190,6 +190,33 @@ describeWithTools(TOOLS, 'native code', () => {
     );
     expect(trapped).toEqual(['TTTTTTTT', 'TTTTTTTT', '-T--TT--', 'TTTTTTTT', '-----T--', '----TT--']);
   }, 120_000);
+
+  it('that is checked traps where an address is no multiple of the alignment that an access claims', () => {
+    const odd = (mask: number): string => `(i32.add (i32.const {state+8}) (i32.and (local.get 0) (i32.const ${mask})))`;
+    const bodies = [
+      `(i32.load ${odd(1)})`,
+      `(i32.load align=1 ${odd(1)})`,
+      `(i32.load align=2 ${odd(2)})`,
+      `(i32.load align=2 ${odd(1)})`,
+      `(i32.load16_s offset=1 ${odd(1)})`,
+      `(i32.load8_u ${odd(3)})`,
+      `(i32.store ${odd(1)} (i32.const 1)) (i32.const 2)`,
+      `(i64.store align=4 ${odd(4)} (i64.const 1)) (i32.const 2)`,
+      `(f64.store ${odd(4)} (f64.const 1)) (i32.const 2)`,
+    ];
+    const pair = twins(functions(bodies));
+    const calls = binaryCalls(bodies.length);
+    const outcomes = runOnCore(pair, calls, 'cortex-m0', { checked: true });
+    const traps = (claim: number, mask: number, offset = 0): boolean[] =>
+      calls.slice(0, PAIRS.length).map(({ args }) => ((Number(args[0]) & mask) + offset) % claim !== 0);
+    const wanted = [traps(4, 1), traps(1, 1), traps(2, 2), traps(2, 1), traps(2, 1, 1), traps(1, 3), traps(4, 1)];
+    const found = bodies.map((_body, i) =>
+      outcomes.slice(i * PAIRS.length, (i + 1) * PAIRS.length).map((outcome) => outcome === 'trap'),
+    );
+    expect(found).toEqual([...wanted, traps(4, 4), traps(8, 4)]);
+    expect(found[0]).toContain(true);
+    expect(found[0]).toContain(false);
+  }, 120_000);
 });
 
 it('no native code is made from a twin that differs in more than addresses', () => {
