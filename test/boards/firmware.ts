@@ -1,13 +1,11 @@
-// The tour, built for boards: a module for those that run one, and firmware made from the module and its twin for the others.
+// The tour, built for boards: a module for those that run one. Firmware for the others is made by native.ts.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Board } from '../../host/firmware/boards.js';
-import { compile } from '../../host/firmware/compile.js';
+import { type CompileOptions, compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
-import { buildNative } from '../../host/firmware/native/build-native.js';
-import { linkTwin } from '../../host/firmware/twin.js';
 import { TOUR } from './scenario.js';
 import { WAMR_TOOLS } from './wamr.js';
 
@@ -23,16 +21,25 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+type Limits = Readonly<Record<string, number>>;
+
 export interface Tour {
-  readonly limits: Readonly<Record<string, number>>;
+  /** What firmware is made from, too. */
+  readonly source: CompileOptions;
   readonly wasm: Uint8Array;
 }
 
+const sourceOf = (limits: Limits): CompileOptions => ({
+  entry: 'application',
+  application: TOUR,
+  limits,
+});
+
 /** The module as a board gets it. `limits` go before the board's own. */
-export async function buildTour(board: Board | undefined, limits: Tour['limits'] = {}): Promise<Tour> {
+export async function buildTour(board: Board | undefined, limits: Limits = {}): Promise<Tour> {
   const all = { ...board?.limits, ...limits };
-  const { bytes } = link(await compile({ entry: 'application', application: TOUR, limits: all }));
-  return { limits: all, wasm: bytes };
+  const { bytes } = link(await compile(sourceOf(all)));
+  return { source: sourceOf(all), wasm: bytes };
 }
 
 /** Returns the module's file. */
@@ -40,13 +47,6 @@ export function writeModule({ wasm }: Tour): string {
   const file = join(temporaryFolder(), 'tour.wasm');
   writeFileSync(file, wasm);
   return file;
-}
-
-/** Returns the firmware's file. */
-export async function buildFirmware(board: Board, tour: Tour, main: 'loop' | 'lockstep'): Promise<string> {
-  const { bytes: shifted } = await linkTwin({ entry: 'application', application: TOUR, limits: tour.limits });
-  const build = await buildNative({ board, name: 'tour', module: tour.wasm, shifted, outDir: temporaryFolder(), main });
-  return build.elf;
 }
 
 /** The programs that building and running an application for the board takes. */

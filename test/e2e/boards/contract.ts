@@ -7,7 +7,8 @@ import { PacketType } from '../../../assembly/protocol/index.js';
 import { readBoard } from '../../../host/firmware/boards.js';
 import { type StartedBoard, startBoard } from '../../../host/firmware/run/start.js';
 import { buildHostBoard } from '../../../host/firmware/wamr.js';
-import { buildFirmware, buildTour, toolsOf, writeModule } from '../../boards/firmware.js';
+import { buildTour, toolsOf, writeModule } from '../../boards/firmware.js';
+import { buildFirmware } from '../../boards/native.js';
 import { describeWithTools } from '../../tools.js';
 import { makeCertificates, startMosquitto } from '../brokers.js';
 import { HOST, type Program, publish, startBroker, subscribe, temporaryFolder, thimble, until } from '../world.js';
@@ -50,7 +51,7 @@ export function describeBoard(name: string, brokerKind: BrokerKind = 'own'): voi
       const tour = await buildTour(board, LIMITS);
       const what = {
         module: writeModule(tour),
-        ...(board.emulator !== undefined && { elf: await buildFirmware(board, tour, 'loop') }),
+        ...(board.emulator !== undefined && { elf: (await buildFirmware(board, tour.source)).elf }),
         ...(board.host !== undefined && { program: await buildHostBoard(board) }),
       };
       const ports = await startNetwork(brokerKind);
