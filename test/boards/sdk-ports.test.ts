@@ -1,11 +1,12 @@
 // Ports for SDKs that are not here: their C is compiled with warnings as errors, against WAMR's own header and stand-ins for
 // the SDK's; what they share is compiled by itself, without any.
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
 import { BOARDS_DIR, listBoards, readBoard } from '../../host/firmware/boards.js';
+import { Exit, temporaryFolder, thimbleWithin } from '../host/cli/command.js';
 import { describeWithTools } from '../tools.js';
 import { WAMR_BOARD } from './wamr.js';
 
@@ -53,6 +54,20 @@ describeWithTools(['cargo', 'gcc'], 'ports for SDKs', () => {
     for (const file of [...own.map((file) => join(folder, file)), join(COMMON, 'udp-link.c')]) {
       await compile(file, '-I', folder, '-I', join(STUBS, name), ...CONFIGURATION);
     }
+  });
+
+  it.each(ports)('%s: has a README whose program compiles with what a build leaves', async (name) => {
+    const folder = temporaryFolder();
+    copyFileSync(join(import.meta.dirname, 'apps', 'once.ts'), join(folder, 'app.ts'));
+    const out = join(folder, 'app.wasm');
+    const { exit, stderr } = await thimbleWithin(['build', join(folder, 'app.ts'), '--board', name, '--out', out]);
+    expect(exit, stderr).toBe(Exit.Done);
+    const readme = readFileSync(join(BOARDS_DIR, name, 'README.md'), 'utf8');
+    const [program, ...others] = [...readme.matchAll(/^```c\n(.*?)^```$/gms)].map(([, text]) => text!);
+    expect(others).toEqual([]);
+    expect(program).toContain('thimble_run(');
+    writeFileSync(join(folder, 'main.c'), program!);
+    await compile(join(folder, 'main.c'), '-I', folder, '-I', join(BOARDS_DIR, name), '-I', join(STUBS, name));
   });
 
   it.each(ports)('%s: builds each file that is there, and says that it is not run', (name) => {

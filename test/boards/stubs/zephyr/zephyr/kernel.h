@@ -4,3 +4,5 @@
 uint32_t k_uptime_get_32(void);
 uint32_t k_cycle_get_32(void);
 int32_t k_msleep(int32_t ms);
+#define __noinit __attribute__((section(".noinit")))
+void printk(const char *format, ...);
