@@ -5,15 +5,20 @@ import type { Footprint } from './main.js';
 import type { ClientRow } from './objects.js';
 import type { WamrRow } from './wamr.js';
 
+const bytes = (value: number): string => value.toLocaleString('en-US');
+
 /** MQTT-SN client with all of 1.2: octets of text on a Cortex-M4. */
 const CLIENT_AIM = { cpu: '-mcpu=cortex-m4', textBytes: 6_300 } as const;
 const LINEAR_AIM_BYTES = 4_096;
 /** The whole application, the port included, in this much RAM. */
 const RAM_AIM_BYTES = 8_192;
 
+/** What the aim for the client was made from: wolfMQTT's smaller client, with `-Os` and no other flag for size. */
+const WOLFMQTT_SN_BYTES = 6_309;
+
 /** Native clients of other people: measured once, with the compiler and the flags that are said below. */
 const OTHERS: readonly (readonly [client: string, protocol: string, textBytes: string])[] = [
-  ['wolfMQTT, MQTT-SN client and packets', 'MQTT-SN 1.2', '6,309'],
+  ['wolfMQTT, MQTT-SN client and packets', 'MQTT-SN 1.2', bytes(WOLFMQTT_SN_BYTES)],
   ['Paho MQTT-SN packet library alone, no client', 'MQTT-SN 1.2', '5,263'],
   ['MQTT-C', 'MQTT 3.1.1', '5,546'],
   ['Paho MQTT C, packets and client', 'MQTT 3.1.1', '6,252'],
@@ -38,16 +43,17 @@ Thimble's own backend and compiled by the compilers below, as \`thimble build AP
 
 const ABOUT_FIRMWARE = `The whole firmware: the module, the board's port and what it takes from the C library. *stack used* is the high-water mark of the
 painted stack after a quarter of an hour on a radio that loses 15 % both ways, doubles 8 % and reorders 5 %, played call by call
-in the emulator, in firmware whose loop takes its calls from outside and may use a little more than the board's own; *stack at most* is the
-worst case of the board's own firmware, the whole call graph with an interrupt at the worst moment. *RAM* is data, bss and what the
-board keeps for the stack. Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) are played through all
-of their verbs, and both their stacks are those of firmware with these; of their *text* the linker leaves out what nobody calls
-in the board's own: the client's whole size is in the next table.`;
+in the emulator; *stack at most* is the worst case of the same firmware, the whole call graph with an interrupt at the worst
+moment. Its loop takes calls from outside, so both may be a little more or less than those of the board's own firmware, whose
+worst case each build prints and holds against what the board keeps. *RAM* is data, bss and what the board keeps for the stack.
+Modules that wait for calls of firmware in C (\`modem-mqttsn\`, \`forwarder\`) are played through all of their verbs; of their
+*text* the linker leaves out what nobody calls in the board's own: the client's whole size is in the next table.`;
 
 const ABOUT_CLIENT = `\`modem-mqttsn\` with every verb and every packet of MQTT-SN 1.2, code and constants, without port and C library, as the figures of
-other clients are taken. *text* is with the flags that firmware is compiled with (host/firmware/native/flags.ts), *-Os alone* without
-them. *checked* holds each access to memory against the module's regions. *plain wasm2c* is what wabt makes of the same module, with
-\`-Os\`, before the library that it needs besides.`;
+other clients are taken. *text* is with our flags, with which all firmware is compiled (host/firmware/native/flags.ts): \`-Os\` and
+what makes its code smaller still. *-Os alone* is with no other flag for size, as the figures of the other clients below are.
+*checked* holds each access to memory against the module's regions and its alignment. *plain wasm2c* is what wabt makes of the
+same module, with \`-Os\`, before the library that it needs besides.`;
 
 const ABOUT_WAMR = `RAM that WAMR's fast interpreter takes for a module that lies in flash, besides linear memory: its translation (*load*), its
 *instance*, and what runs it (*exec_env*, without the operand stack). On a core of 32 bits as the build works it out; and on this
@@ -66,6 +72,7 @@ export function formatFootprint(footprint: Footprint, date: string | undefined):
     formatTable(['', ''], facts as string[][], 0),
     '## Aims\n',
     formatAims(footprint),
+    formatFlags(footprint),
     `## Firmware\n\n${ABOUT_FIRMWARE}\n`,
     formatFirmware(firmware),
     `## The client alone\n\n${ABOUT_CLIENT}\n`,
@@ -77,13 +84,32 @@ export function formatFootprint(footprint: Footprint, date: string | undefined):
   ].join('\n');
 }
 
-function formatAims({ firmware, client, wamr }: Footprint): string {
-  const { textBytes } = client.find(({ board }) => readBoard(board).toolchain!.flags.includes(CLIENT_AIM.cpu))!;
+/** The client on the core of the aim. */
+function aimedClient({ client }: Footprint): ClientRow {
+  return client.find(({ board }) => readBoard(board).toolchain!.flags.includes(CLIENT_AIM.cpu))!;
+}
+
+/** Whose flags a figure has decides about it: said of ours, and of the one that ours is held against. */
+function formatFlags(footprint: Footprint): string {
+  const { textBytes, plainTextBytes } = aimedClient(footprint);
+  const more = plainTextBytes - WOLFMQTT_SN_BYTES;
+  const held =
+    more > 0
+      ? `${bytes(more)} more than wolfMQTT`
+      : more < 0
+        ? `${bytes(-more)} less than wolfMQTT`
+        : 'as many as wolfMQTT';
+  return `The client's ${bytes(textBytes)} are with our flags. With \`-Os\` alone, as wolfMQTT's ${bytes(WOLFMQTT_SN_BYTES)} are, it has ${bytes(plainTextBytes)}: ${held}.\n`;
+}
+
+function formatAims(footprint: Footprint): string {
+  const { firmware, wamr } = footprint;
+  const { textBytes } = aimedClient(footprint);
   const linear = [...firmware, ...wamr].map(({ linearBytes }) => linearBytes);
   const smallest = firmware.filter(({ board }) => readBoard(board).ramBytes === RAM_AIM_BYTES);
   const aims: readonly Aim[] = [
     {
-      what: 'MQTT-SN client with all of 1.2, text on a Cortex-M4',
+      what: 'MQTT-SN client with all of 1.2, text on a Cortex-M4, our flags',
       is: textBytes,
       atMost: CLIENT_AIM.textBytes,
       next: NEXT_FOR_CLIENT,
@@ -177,5 +203,3 @@ function formatTable(head: readonly string[], rows: readonly (readonly string[])
   const rule = head.map((name, i) => (!isFacts && i >= numbersFrom && name !== 'next idea' ? '---:' : '---')).join('|');
   return `${line(head)}\n|${rule}|\n${rows.map(line).join('\n')}\n`;
 }
-
-const bytes = (value: number): string => value.toLocaleString('en-US');

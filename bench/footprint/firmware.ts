@@ -19,9 +19,9 @@ export interface FirmwareRow {
   readonly dataBytes: number;
   /** All RAM but `data` and the stack. */
   readonly bssBytes: number;
-  /** The most that was used (painted). */
+  /** The most that was used (painted), in firmware that takes its calls from outside. */
   readonly stackBytes: number;
-  /** The most that can ever be used: by modules that wait for calls, in firmware with all of these. */
+  /** The most that the same firmware can ever use. */
   readonly stackWorstBytes: number;
   /** What the board keeps for the stack. */
   readonly stackReservedBytes: number;
@@ -49,7 +49,7 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
   const folder = mkdtempSync(join(tmpdir(), 'thimble-footprint-'));
   const options = { board, name, module: linked.named, shifted, outDir: folder };
   try {
-    const { textBytes, dataBytes, bssBytes, stackBytes: ownBytes } = await buildNative(options);
+    const { textBytes, dataBytes, bssBytes } = await buildNative(options);
     const lockstep = await buildNative({ ...options, name: `${name}-lockstep`, main: 'lockstep' });
     return {
       module: name,
@@ -59,7 +59,7 @@ export async function measureFirmware({ name, linked, shifted }: Built, board: B
       dataBytes,
       bssBytes,
       stackBytes: await measureStack(board, lockstep, playOf(name, linked.bytes)),
-      stackWorstBytes: Object.hasOwn(MODEM_PLAYS, name) ? lockstep.stackBytes : ownBytes,
+      stackWorstBytes: lockstep.stackBytes,
       stackReservedBytes: board.stackBytes ?? 0,
       linearBytes: linked.linearBytes,
     };

@@ -92,6 +92,25 @@ describe('docs/FOOTPRINT.md', () => {
     expect(missed).toContain('an outliner');
   });
 
+  it("says whose flags the client's figure has, and what -Os alone gives", () => {
+    const text = formatFootprint(figures(6_259, 4_096), undefined);
+    expect(text).toMatch(/^\| MQTT-SN client .*, our flags \| 6,300 \| 6,259 \|/m);
+    expect(text).toContain("The client's 6,259 are with our flags.");
+    expect(text).toContain("With `-Os` alone, as wolfMQTT's 6,309 are, it has 6,359: 50 more than wolfMQTT.");
+    expect(formatFootprint(figures(6_200, 4_096), undefined)).toContain('it has 6,300: 9 less than wolfMQTT.');
+  });
+
+  it('shows no more stack used than the same firmware can use at most', () => {
+    const text = readFileSync(join(ROOT, 'docs', 'FOOTPRINT.md'), 'utf8');
+    const firmware = text.slice(text.indexOf('## Firmware'), text.indexOf('## The client alone'));
+    const rows = firmware.split('\n').filter((line) => /^\| [a-z]/.test(line) && !line.startsWith('| module'));
+    const [used, atMost] = [7, 8].map(
+      (column) => (row: string) => Number(row.split('|')[column]!.trim().replace(',', '')),
+    );
+    expect(rows.length).toBeGreaterThanOrEqual(native.length);
+    for (const row of rows) expect(used!(row), row).toBeLessThanOrEqual(atMost!(row));
+  });
+
   it('is there, with a row for every module and board that there is', () => {
     const text = readFileSync(join(ROOT, 'docs', 'FOOTPRINT.md'), 'utf8');
     for (const { name } of native) expect(text).toMatch(new RegExp(`^\\| beacon \\| ${name} \\| `, 'm'));
