@@ -30,7 +30,7 @@ function asJson({ tools, boards, packages }: Examination): object {
 function printExamination({ tools, boards, packages }: Examination): void {
   print(
     table(
-      ['tool', 'ready', 'version', 'boards', 'what for'],
+      ['tool', 'ready', 'version', 'what for'],
       tools.map((tool) => toolRow(tool, boards.length)),
     ),
   );
@@ -47,8 +47,9 @@ function printExamination({ tools, boards, packages }: Examination): void {
 }
 
 function toolRow({ name, ready, version, boards, purpose }: ToolReport, boardsInAll: number): string[] {
-  const who = boards.length === boardsInAll ? 'all' : boards.join(', ');
-  return [name, yesOrNo(ready), version ?? '–', who, purpose];
+  const isForSome = boards.length > 0 && boards.length < boardsInAll;
+  const what = isForSome ? `${purpose} (${boards.join(', ')})` : purpose;
+  return [name, yesOrNo(ready), version ?? '–', what];
 }
 
 function boardRow({ name, build, run, flash, missing }: BoardReadiness): string[] {

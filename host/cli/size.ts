@@ -65,33 +65,39 @@ async function measure(app: string, board: Board, folder: string): Promise<Size 
 
 function printSizes(sizes: readonly (Size | Failure)[]): void {
   const built = sizes.filter((size) => 'wasmBytes' in size);
-  const head = ['board', 'runs', 'wasm B', 'linear memory B', 'flash B', 'free', 'used', 'RAM B', 'free', 'used'];
   const rows = built.map((size) => [
     size.board,
     size.engine,
     number(size.wasmBytes),
     number(size.linearBytes),
-    ...usageCells(size.flash),
-    ...usageCells(size.ram),
+    ...usedCells(size.flash),
+    ...usedCells(size.ram),
   ]);
-  if (rows.length > 0) print(table(head, rows));
+  if (rows.length > 0) {
+    print(table(['board', 'runs', 'wasm B', 'linear memory B', 'flash B', 'used', 'RAM B', 'used'], rows));
+  }
   const parts = built.flatMap(({ board, flash, ram }) => [
-    ...(flash === null ? [] : [[board, 'flash', describeParts(flash)]]),
-    ...(ram === null ? [] : [[board, 'RAM', describeParts(ram)]]),
+    ...(flash === null ? [] : [[board, 'flash', freeCell(flash), describeParts(flash)]]),
+    ...(ram === null ? [] : [[board, 'RAM', freeCell(ram), describeParts(ram)]]),
   ]);
-  if (parts.length > 0) print(`\n${table(['board', 'of', 'parts, B'], parts)}`);
+  if (parts.length > 0) print(`\n${table(['board', 'of', 'free B', 'parts, B'], parts)}`);
   for (const size of sizes) if ('error' in size) print(`\n  ${size.board}: ${size.error.message}`);
 }
 
-/** Octets, how many are left, and the share that is used; a minus and red where it does not fit. */
-function usageCells(usage: Usage | null): string[] {
-  if (usage === null) return ['–', '–', '–'];
+/** Octets, and their share of what there is; red where it does not fit. */
+function usedCells(usage: Usage | null): string[] {
+  if (usage === null) return ['–', '–'];
   const { usedBytes, budgetBytes } = usage;
-  if (budgetBytes === null) return [number(usedBytes), '–', '–'];
-  const freeBytes = budgetBytes - usedBytes;
+  if (budgetBytes === null) return [number(usedBytes), '–'];
   const percent = `${((usedBytes / budgetBytes) * 100).toFixed(1)} %`;
-  if (freeBytes >= 0) return [number(usedBytes), number(freeBytes), percent];
-  return [number(usedBytes), colours.red(`-${number(-freeBytes)}`), colours.red(percent)];
+  return [number(usedBytes), usedBytes > budgetBytes ? colours.red(percent) : percent];
+}
+
+/** How many octets are left; with a minus and red where it does not fit. */
+function freeCell({ usedBytes, budgetBytes }: Usage): string {
+  if (budgetBytes === null) return '–';
+  const freeBytes = budgetBytes - usedBytes;
+  return freeBytes >= 0 ? number(freeBytes) : colours.red(`-${number(-freeBytes)}`);
 }
 
 function describeParts({ parts }: Usage): string {

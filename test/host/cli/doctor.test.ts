@@ -194,7 +194,7 @@ describe('thimble doctor --install', () => {
     vi.spyOn(process, 'getuid').mockReturnValue(0);
     const { exit, stdout, stderr } = await thimbleWithin(['doctor', '--install', '--json']);
     expect(exit).toBe(1);
-    expect(stdout).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'ERR_INSTALL' } });
     expect(calls().length).toBe(2); // a failed update does not end it: what is known may do
     expect(stderr).toMatch(/apt-get install -y --no-install-recommends .*curl.* \[ERR_INSTALL\]\n$/);
   });

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { count } from '../../../host/cli/output.js';
+import { count, table } from '../../../host/cli/output.js';
 import { describeWithTools } from '../../tools.js';
 import { Exit, MAIN, temporaryFile, thimble, thimbleWithin } from './command.js';
 
@@ -29,6 +29,57 @@ describe('colours', () => {
   it('are never in JSON', async () => {
     const { stdout } = await thimble([...SHORT_RUN, '--json'], { FORCE_COLOR: '1' });
     expect(stdout).not.toContain(ESCAPE);
+  });
+});
+
+describe('tables', () => {
+  const head = ['tool', 'B', 'empty', 'what for'];
+  const rows = [
+    ['a', '1,234', '', 'the quick brown fox jumps over the lazy dog'],
+    ['bcd', '5', '', 'nothing'],
+  ];
+
+  it('are as wide as they have to be, have no spaces at the end, and no empty columns', () => {
+    expect(table(head, rows, 100)).toBe(
+      [
+        '   tool        B    what for',
+        '   a       1,234    the quick brown fox jumps over the lazy dog',
+        '   bcd         5    nothing',
+      ].join('\n'),
+    );
+  });
+
+  it('are wrapped at spaces where they are too wide, and lose nothing', () => {
+    expect(table(head, rows, 36)).toBe(
+      [
+        '   tool      B  what for',
+        '   a     1,234  the quick brown fox',
+        '                jumps over the lazy',
+        '                dog',
+        '   bcd       5  nothing',
+      ].join('\n'),
+    );
+  });
+
+  it('break no word and no number, however narrow the terminal', () => {
+    const text = table(head, rows, 1);
+    for (const word of rows.flat().flatMap((cell) => cell.split(' '))) expect(text).toContain(word);
+    expect(text).not.toContain('…');
+  });
+
+  it.each([80, 100, 120])('of every command fit %i columns', async (columns) => {
+    const before = process.stdout.columns;
+    process.stdout.columns = columns;
+    try {
+      for (const args of [['doctor'], ['boards'], ['size', 'beacon', '--boards', 'linux-wamr,native-sim,zephyr']]) {
+        const { stdout } = await thimbleWithin(args);
+        const rows = stdout.split('\n').filter((line) => line.startsWith('   '));
+        expect(rows.length).toBeGreaterThan(5);
+        for (const row of rows) expect(row.length, row).toBeLessThanOrEqual(columns);
+      }
+    } finally {
+      process.stdout.columns = before;
+    }
   });
 });
 
