@@ -10,6 +10,7 @@ import { checkStateFile } from '../store/state-file.js';
 import type { DeviceUpdates } from '../update/device-updates.js';
 import { ANY_BOARD } from '../update/header.js';
 import { checkBroadcast, gatewayOf, portOf } from './addresses.js';
+import { BoardResets } from './board-resets.js';
 import { Closers } from './closers.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
@@ -58,6 +59,7 @@ async function run(app: string, options: RunCommandOptions, closers: Closers): P
   const what = await runnable(app, board);
   const gateway = gatewayGiven ?? (await openNetwork(ownPort!, closers));
   const traffic = { up: 0, down: 0 };
+  const heard = new BoardResets();
   const end = new AbortController();
   const running = await startBoard({
     board,
@@ -71,7 +73,7 @@ async function run(app: string, options: RunCommandOptions, closers: Closers): P
       traffic[direction]++;
       if (options.verbose === true) showDatagram(direction, bytes);
     },
-    onLog: (level, text) => tellLog(board, level, text, options.verbose === true),
+    onLog: (level, text) => tellLog(board, level, text, heard, options.verbose === true),
     onNetworkError: complainOnce(),
     onEnd: (error) => end.abort(error),
   });
@@ -84,7 +86,7 @@ async function run(app: string, options: RunCommandOptions, closers: Closers): P
     print(`${nameOf(what)} (${serial}) runs${where} against ${to}; Ctrl-C switches it off`);
   }
   await stopped;
-  report({ serial, ...(board && { board: board.name }) }, running, traffic, board, options.json === true);
+  report({ serial, ...(board && { board: board.name }) }, running, traffic, heard, board, options.json === true);
 }
 
 /** Said before anything is built or opened. */
@@ -125,10 +127,15 @@ async function openNetwork(port: number, closers: Closers): Promise<{ host: stri
   return network.gateway;
 }
 
+const LOG_WARNING = 1;
+
 /** A board's own words are what it is run for; V8 says only what is wrong, unless all is to be told. */
-function tellLog(board: Board | undefined, level: number, text: string, isVerbose: boolean): void {
-  if (board !== undefined && board.engine !== 'v8') showLog(board.name, level, text);
-  else if (level === 0 || isVerbose) process.stderr.write(`${text}\n`);
+function tellLog(board: Board | undefined, level: number, text: string, heard: BoardResets, isVerbose: boolean): void {
+  if (board !== undefined && board.engine !== 'v8') {
+    showLog(board.name, level, text);
+    const meaning = heard.hear(text);
+    if (meaning !== undefined) showLog(board.name, LOG_WARNING, meaning);
+  } else if (level === 0 || isVerbose) process.stderr.write(`${text}\n`);
 }
 
 const nameOf = ({ module, elf }: Runnable): string => basename(elf ?? module);
@@ -148,6 +155,7 @@ function report(
   who: Who,
   running: StartedBoard,
   traffic: { up: number; down: number },
+  { resets }: BoardResets,
   board: Board | undefined,
   asJson: boolean,
 ): void {
@@ -157,7 +165,7 @@ function report(
   }
   // A program of its own has its own sockets: nothing went through here.
   const seen = board?.host === undefined ? { datagramsOut: traffic.up, datagramsIn: traffic.down } : {};
-  if (asJson) printJson({ ...who, ...seen });
+  if (asJson) printJson({ ...who, ...seen, resets });
   else if (board?.host === undefined) print(`${count(traffic.up, 'datagram')} sent, ${number(traffic.down)} received`);
 }
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readBoard } from '../../../host/firmware/boards.js';
+import { StateFile } from '../../../host/store/state-file.js';
 import { toolsOf } from '../../boards/firmware.js';
 import {
   HOST,
@@ -69,12 +70,14 @@ describeWithTools(CLIENTS, 'thimble run', () => {
 
   it('begins anew where the file holds no state of this application', async () => {
     const file = join(temporaryFolder(), 'light.state');
-    writeFileSync(file, 'nothing of the kind');
+    new StateFile(file, Uint8Array.of(1)).keep(new Uint8Array(100));
+    const others = readFileSync(file);
     const light = thimble('run', 'light', '--own-broker', '0', '--seed', `${SEED}`, '--state', file, '--verbose');
     await lightOn(light);
     expect(light.errors).toContain('started: power\n');
     await light.stop('SIGKILL');
-    expect(readFileSync(file).subarray(0, 4).toString()).not.toBe('noth');
+    expect(light.errors).toContain(`the state in ${file} is of another module`);
+    expect(readFileSync(`${file}.old`).equals(others)).toBe(true);
   });
 });
 
@@ -86,7 +89,11 @@ for (const name of [WAMR, EMULATED]) {
       await switchOn(mqtt, sub);
       expect(light.errors).toContain(`${name} info: started: power\n`);
       expect(await light.stop('SIGINT')).toBe(0);
-      expect(JSON.parse(light.lines.join('\n'))).toMatchObject({ serial: SERIAL, board: name });
+      expect(JSON.parse(light.lines.join('\n'))).toMatchObject({
+        serial: SERIAL,
+        board: name,
+        resets: { trap: 0, watchdog: 0 },
+      });
     });
   });
 }
