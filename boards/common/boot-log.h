@@ -4,7 +4,7 @@
 
 #include "port.h"
 
-/// "started: power", "started: watchdog", "started: trap".
+/// "started: power"; as warnings "started: watchdog", "started: trap", and what the port knows of the cause.
 void boot_log_started(enum port_boot reason);
 /// "resumed": the state region has outlived a reset.
 void boot_log_resumed(void);

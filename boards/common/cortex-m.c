@@ -1,6 +1,8 @@
 // Start-up, faults, reset and sleep of Cortex-M parts.
 #include "cortex-m.h"
 
+#include <stdbool.h>
+
 #include "link.h"
 #include "port.h"
 #include "retained.h"
@@ -14,16 +16,24 @@
 #define NVIC_ISER(word) REGISTER(0xe000e100 + 4 * (word))
 #define NVIC_ICER(word) REGISTER(0xe000e180 + 4 * (word))
 
-extern uint32_t __stack_top[];
+extern uint32_t __stack_start[], __stack_top[];
 
 /// SysTick's, where the part has one.
 __attribute__((weak)) void systick_interrupt(void) { cortex_fault(); }
 
-static _Noreturn __attribute__((used)) void fault(void) { port_reset(PORT_BOOT_TRAP); }
+/// What the core pushes when an exception begins, and which word of it is the address it came from (ARMv6-M and 7-M, B1.5.6).
+#define FRAME_WORDS 8
+#define FRAME_PC 6
+
+static _Noreturn __attribute__((used)) void fault(const uint32_t *frame) {
+  // A frame that was to go below the stack lies in no memory.
+  const bool is_there = frame >= __stack_start && frame + FRAME_WORDS <= __stack_top;
+  retained_fault(is_there ? frame[FRAME_PC] : 0);
+}
 
 /// The stack may be what is broken: the handler begins with a new one.
 __attribute__((naked)) void cortex_fault(void) {
-  __asm volatile("ldr r0, =__stack_top\n mov sp, r0\n bl fault\n .ltorg");
+  __asm volatile("mov r0, sp\n ldr r1, =__stack_top\n mov sp, r1\n bl fault\n .ltorg");
 }
 
 struct vectors {

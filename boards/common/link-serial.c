@@ -12,7 +12,8 @@
 #define LINK_RING_BYTES 512
 #endif
 
-static uint8_t ring[LINK_RING_BYTES];
+static volatile uint8_t ring[LINK_RING_BYTES];
+// Volatile as they are: an octet is in the ring before it counts, and is read before its place is free.
 // Counters that wrap. Each is written by one side only, so that none needs interrupts to be off.
 static volatile uint32_t pushed;      // octets; by the interrupt
 static volatile uint32_t taken;       // octets; by link_receive

@@ -10,6 +10,7 @@
 /// No MQTT-SN packet begins so: a frame that does is a log line. Its second octet is the level, the rest UTF-8.
 #define LINK_LOG_FRAME 0x00
 #define LINK_LOG_ERROR 0
+#define LINK_LOG_WARNING 1
 #define LINK_LOG_INFO 2
 
 /// An address of the radio: what comes before it at the module's peer() is its length.

@@ -10,6 +10,7 @@
 
 #include <wasm_export.h>
 
+#include "loop.h"
 #include "module.h"
 
 #define CONTRACT_VERSION 2u
@@ -163,6 +164,7 @@ static int32_t call(wasm_function_inst_t function, const uint32_t *arguments, ui
 static bool ask(const char *name, uint32_t *value) {
   uint32_t cells[1] = {0};
   wasm_function_inst_t function = wasm_runtime_lookup_function(wamr.instance, name);
+  set_budget(wamr.options.budget > 0 ? wamr.options.budget : NO_BUDGET);
   if (function == NULL || !wasm_runtime_call_wasm(wamr.exec_env, function, 0, cells)) {
     return false;
   }
@@ -186,7 +188,12 @@ static bool look_around(char *error, size_t error_bytes) {
   wamr.linear_bytes = (uint32_t)(wasm_memory_get_cur_page_count(memory) * wasm_memory_get_bytes_per_page(memory));
   memcpy(&wamr.memory.heap_base, heap_base.global_data, sizeof wamr.memory.heap_base);
   wamr.memory.linear_bytes = wamr.linear_bytes;
-  if (!ask("abi", &version) || version != CONTRACT_VERSION) {
+  if (!ask("abi", &version)) {
+    const char *why = wasm_runtime_get_exception(wamr.instance);
+    snprintf(error, error_bytes, "abi() of the module: %s", why != NULL ? why : "is not exported");
+    return false;
+  }
+  if (version != CONTRACT_VERSION) {
     snprintf(error, error_bytes, "the module has version %u of the contract, this firmware %u", (unsigned)version,
              CONTRACT_VERSION);
     return false;
@@ -217,6 +224,8 @@ static void drop_instance(void) {
   }
   wamr.exec_env = NULL;
   wamr.instance = NULL;
+  wamr.linear = NULL;
+  wamr.linear_bytes = 0;
   record.is_complete = false;
 }
 
@@ -274,11 +283,13 @@ bool module_wamr_open(const struct module_wamr_options *options, char *error, si
     return false;
   }
   wamr.memory.load_bytes = pool_used() - wamr.memory.runtime_bytes;
-  if (!instantiate(error, error_bytes)) {
+  port_watchdog(LOOP_BUDGET_MS); // a module's own code runs already, to say where its buffers are
+  const bool is_open = instantiate(error, error_bytes);
+  port_watchdog(0);
+  if (!is_open) {
     module_wamr_close();
-    return false;
   }
-  return true;
+  return is_open;
 }
 
 void module_wamr_close(void) {
@@ -370,6 +381,9 @@ int32_t module_start(uint32_t now, uint32_t seed) {
 
 int32_t module_receive(const uint8_t *datagram, size_t bytes, const uint8_t *from, size_t from_bytes, uint32_t now) {
   const uint32_t arguments[] = {(uint32_t)bytes, now};
+  if (wamr.linear == NULL) {
+    return MODULE_TRAPPED;
+  }
   uint8_t *rx = wamr.linear + wamr.rx_at;
   uint8_t *peer = wamr.linear + wamr.peer_at;
   // What is longer than the buffer would be cut by a radio's driver, too; the length still tells.
@@ -388,11 +402,11 @@ int32_t module_resume(uint32_t now) { return call(wamr.verbs[RESUME], &now, 1); 
 int32_t module_seal(void) { return call(wamr.verbs[SEAL], NULL, 0); }
 
 uint8_t *module_image(size_t *bytes) {
-  *bytes = wamr.image_bytes;
-  return wamr.linear + wamr.image_at;
+  *bytes = wamr.linear != NULL ? wamr.image_bytes : 0;
+  return wamr.linear != NULL ? wamr.linear + wamr.image_at : NULL;
 }
 
 uint8_t *module_rx(size_t *bytes) {
-  *bytes = wamr.rx_bytes;
-  return wamr.linear + wamr.rx_at;
+  *bytes = wamr.linear != NULL ? wamr.rx_bytes : 0;
+  return wamr.linear != NULL ? wamr.linear + wamr.rx_at : NULL;
 }

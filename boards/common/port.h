@@ -22,6 +22,13 @@ uint32_t port_cycles(void);
 uint32_t port_seed(void);
 /// Why it started; reading it forgets it.
 enum port_boot port_boot_reason(void);
+/// What to say of that reason besides, as the end of a line; "" where there is nothing.
+const char *port_boot_cause(enum port_boot reason);
+/// Milliseconds that the module is to wait before it starts, since it has failed: see restart-delay.h. 0 where it has not,
+/// and where the port has waited itself.
+uint32_t port_restart_ms(void);
+/// The module starts, or goes on.
+void port_started(void);
 /// Arms the watchdog: the board resets with PORT_BOOT_WATCHDOG unless it is called again within so long. 0 disarms.
 void port_watchdog(uint32_t ms);
 /// Resets the board; the next boot has this reason.

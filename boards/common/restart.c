@@ -8,20 +8,29 @@
 #include "link.h"
 #include "module-wamr.h"
 #include "port.h"
+#include "restart-delay.h"
 
 #define LINE_BYTES_MAX 96
 
 enum { FAILED = 1, WANTED = 2 };
 
 static jmp_buf beginning;
-static uint32_t pause_ms;
+static bool is_patient;
+static uint32_t started_ms, wait_ms;
+static bool is_boards_own;
 static enum port_boot boot_reason = PORT_BOOT_POWER;
 
-void restart_run(void (*loop)(void), uint32_t wait_ms) {
-  pause_ms = wait_ms;
+void restart_run(void (*loop)(void), bool is_to_wait) {
+  is_patient = is_to_wait;
+  started_ms = port_now_ms();
   switch (setjmp(beginning)) {
-    case FAILED: restart_prepare(true, pause_ms); break;
-    case WANTED: restart_prepare(false, 0); break;
+    case FAILED:
+      wait_ms = restart_delay_ms(wait_ms, port_now_ms() - started_ms);
+      restart_prepare(true, is_patient ? wait_ms : 0);
+      break;
+    case WANTED:
+      restart_prepare(false, 0);
+      break;
     default: break;
   }
   for (;;) {
@@ -29,7 +38,10 @@ void restart_run(void (*loop)(void), uint32_t wait_ms) {
   }
 }
 
-void restart_because(enum port_boot reason) { boot_reason = reason; }
+void restart_because(enum port_boot reason) {
+  boot_reason = reason;
+  is_boards_own = true;
+}
 
 void port_reset(enum port_boot reason) {
   char line[LINE_BYTES_MAX];
@@ -47,3 +59,15 @@ enum port_boot port_boot_reason(void) {
   boot_reason = PORT_BOOT_POWER;
   return reason;
 }
+
+const char *port_boot_cause(enum port_boot reason) {
+  (void)reason;
+  // Why the module failed port_reset has said.
+  const char *cause = is_boards_own ? ": a call did not come back" : "";
+  is_boards_own = false;
+  return cause;
+}
+
+uint32_t port_restart_ms(void) { return 0; }
+
+void port_started(void) { started_ms = port_now_ms(); }

@@ -7,9 +7,9 @@
 
 #include "port.h"
 
-/// Runs `loop` (loop.h), and again each time port_reset or restart_now is called. After a failure `wait_ms` lie between, so
-/// that a module that fails at once each time leaves the processor to others. port_boot_reason then says why.
-_Noreturn void restart_run(void (*loop)(void), uint32_t wait_ms);
+/// Runs `loop` (loop.h), and again each time port_reset or restart_now is called. After a failure, if `is_to_wait`, as long as
+/// restart-delay.h says lies between. port_boot_reason then says why.
+_Noreturn void restart_run(void (*loop)(void), bool is_to_wait);
 /// Before restart_run, where the whole board was reset by its watchdog: port_boot_reason says so first.
 void restart_because(enum port_boot reason);
 /// Back to the beginning where nothing has failed: another module is to be started.

@@ -9,6 +9,9 @@
 /// it: the region of another build may look whole, and have another layout or other addresses in it.
 void retained_begin(void);
 
+/// The core has faulted at an address of its program (0: nobody knows where): as port_reset.
+_Noreturn void retained_fault(uint32_t at);
+
 /// Starts the core again, for port_reset; .noinit stays.
 _Noreturn void core_reset(void);
 

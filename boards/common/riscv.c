@@ -93,7 +93,11 @@ __attribute__((interrupt("machine"), used)) static void trap_interrupt(void) {
   }
 }
 
-static _Noreturn __attribute__((used)) void fault(void) { port_reset(PORT_BOOT_TRAP); }
+static _Noreturn __attribute__((used)) void fault(void) {
+  uint32_t at;
+  __asm volatile("csrr %0, mepc" : "=r"(at));
+  retained_fault(at);
+}
 
 /// Where the core goes for every interrupt and fault. After a fault the stack may be what is broken: it begins anew.
 __attribute__((naked, aligned(4))) static void trap_entry(void) {
@@ -147,7 +151,7 @@ uint32_t port_cycles(void) {
 /// From the beginning, by a jump: the only reset that a program can ask for is the always-on domain's watchdog, which the
 /// emulator does not have. port_init sets up everything that the program uses.
 void core_reset(void) {
-  __asm volatile("csrci mstatus, 8\n csrw mie, zero\n j _start");
+  __asm volatile("csrci mstatus, 8\n csrw mie, zero\n j _start" ::: "memory");
   __builtin_unreachable();
 }
 

@@ -7,12 +7,14 @@
 #include "link.h"
 #include "loop.h"
 #include "restart.h"
-// The port's: includes the sockets, and names them udp_socket, udp_bind, udp_sendto, udp_recvfrom, udp_poll, udp_pton.
+// The port's: includes the sockets, and names them udp_socket, udp_bind, udp_sendto, udp_recvfrom, udp_poll, udp_pton,
+// and a sleep of milliseconds udp_sleep.
 #include "udp-sockets.h"
 
 #define IP_BYTES 4
 #define PORT_BYTES 2
 #define ERROR_BYTES 128
+#define POLL_FAILED_MS 100
 
 static int sock = -1;
 static struct sockaddr_in gateway;
@@ -33,7 +35,7 @@ static bool open_socket(const struct udp_link_options *options) {
 const char *udp_link_run(const struct udp_link_options *options) {
   if (!module_wamr_open(&options->wamr, error, sizeof error)) return error;
   if (!open_socket(options)) return "no socket, or the gateway is no address";
-  restart_run(loop_run, UDP_LINK_RESTART_MS);
+  restart_run(loop_run, true);
 }
 
 size_t link_receive(uint8_t *buffer, size_t max, uint8_t *from, size_t *from_bytes, uint32_t ms) {
@@ -42,7 +44,9 @@ size_t link_receive(uint8_t *buffer, size_t max, uint8_t *from, size_t *from_byt
   struct udp_pollfd wait = {.fd = sock, .events = UDP_POLLIN};
   *from_bytes = 0;
   const int timeout = ms > INT32_MAX ? INT32_MAX : (int)ms;
-  if (udp_poll(&wait, 1, timeout) <= 0) return 0;
+  const int ready = udp_poll(&wait, 1, timeout);
+  if (ready < 0) udp_sleep(POLL_FAILED_MS); // as without memory, or without a network: it is not to spin
+  if (ready <= 0) return 0;
   // What is longer than `max` is cut, and its length then says nothing: the module drops it as malformed.
   const long bytes = (long)udp_recvfrom(sock, buffer, max, 0, (struct sockaddr *)&sender, &sender_bytes);
   if (bytes <= 0) return 0;

@@ -14,9 +14,6 @@ struct udp_link_options {
   uint16_t port;
 };
 
-/// Milliseconds between a failure of the module and its next start.
-#define UDP_LINK_RESTART_MS 1000u
-
 /// Runs the module for as long as the board is on. Returns only where it cannot begin, and says why.
 const char *udp_link_run(const struct udp_link_options *options);
 

@@ -55,6 +55,7 @@ void restart_prepare(bool has_failed, uint32_t wait_ms) {
 
 void link_log(int32_t level, const uint8_t *text, size_t bytes) {
   if (level == LINK_LOG_ERROR) ESP_LOGE("thimble", "%.*s", (int)bytes, (const char *)text);
+  else if (level == LINK_LOG_WARNING) ESP_LOGW("thimble", "%.*s", (int)bytes, (const char *)text);
   else ESP_LOGI("thimble", "%.*s", (int)bytes, (const char *)text);
 }
 

@@ -2,6 +2,8 @@
 #ifndef THIMBLE_UDP_SOCKETS_H
 #define THIMBLE_UDP_SOCKETS_H
 
+#include <freertos/FreeRTOS.h>
+#include <freertos/task.h>
 #include <lwip/sockets.h>
 
 #define udp_socket socket
@@ -12,5 +14,6 @@
 #define udp_pollfd pollfd
 #define UDP_POLLIN POLLIN
 #define udp_pton inet_pton
+#define udp_sleep(ms) vTaskDelay(pdMS_TO_TICKS(ms))
 
 #endif

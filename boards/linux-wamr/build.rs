@@ -9,7 +9,13 @@ const OWN: &str = "c";
 /// A board has the one or the other, this program both: what both define gets a name of its own (src/shared.rs).
 const LOOPS: [&str; 2] = ["loop", "lockstep"];
 
+/// WAMR's budget of instructions, which .cargo/config.toml asks for.
+const METERING: &str = "-DWASM_ENABLE_INSTRUCTION_METERING=1";
+
 fn main() {
+    println!("cargo:rerun-if-env-changed=CFLAGS");
+    let is_metered = env::var("CFLAGS").is_ok_and(|flags| flags.split_whitespace().any(|flag| flag == METERING));
+    assert!(is_metered, "CFLAGS lack {METERING}: run cargo in boards/linux-wamr, whose .cargo/config.toml has it");
     let headers = wamr_headers();
     let mut build = compiler(&headers);
     for source in SOURCES {

@@ -6,6 +6,8 @@
 #include "seed.h"
 
 // PRCI (chapter 6)
+/// Of the internal oscillator after a reset, as it should be.
+#define HFROSC_HZ 13800000
 #define HFXOSCCFG REGISTER(0x10008004)
 #define HFXOSCCFG_ENABLE (1u << 30)
 #define HFXOSCCFG_READY (1u << 31)
@@ -35,19 +37,22 @@
 #define UART0_SOURCE 3
 #define BAUD 115200
 
-static void begin_clock(void) {
+/// The crystal; without it the internal oscillator goes on, whose frequency is no more than about what it should be. Returns
+/// the core's frequency.
+static uint32_t begin_clock(void) {
   HFXOSCCFG = HFXOSCCFG_ENABLE;
-  register_wait(&HFXOSCCFG, HFXOSCCFG_READY);
+  if (!register_wait(&HFXOSCCFG, HFXOSCCFG_READY)) return HFROSC_HZ;
   PLLOUTDIV = PLLOUTDIV_BY_1;
   PLLCFG = PLLCFG_BYPASS | PLLCFG_REFERENCE_CRYSTAL;
   PLLCFG = PLLCFG_BYPASS | PLLCFG_REFERENCE_CRYSTAL | PLLCFG_SELECT;
+  return CORE_HZ;
 }
 
 void port_init(void) {
-  begin_clock();
+  const uint32_t core_hz = begin_clock();
   GPIO_IOF_SEL &= ~UART0_PINS;
   GPIO_IOF_EN |= UART0_PINS;
-  UART_DIV = (CORE_HZ + BAUD / 2) / BAUD - 1;
+  UART_DIV = (core_hz + BAUD / 2) / BAUD - 1;
   UART_TXCTRL = UART_ENABLE;
   UART_RXCTRL = UART_ENABLE; // an interrupt as soon as one octet is there
   UART_IE = UART_IE_RX;

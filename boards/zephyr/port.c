@@ -5,6 +5,7 @@
 #include <zephyr/drivers/hwinfo.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/sys/reboot.h>
 #include <zephyr/task_wdt/task_wdt.h>
 
 #include "link.h"
@@ -39,10 +40,21 @@ uint32_t port_seed(void) {
   return hash;
 }
 
+/// Why the board restarts itself, over the restart: the task watchdog's own is a reset by software, as others are.
+#define BY_WATCHDOG 0x77647400u
+static __noinit uint32_t reset_word;
+
+static void watchdog_callback(int channel, void *data) {
+  (void)channel;
+  (void)data;
+  reset_word = BY_WATCHDOG;
+  sys_reboot(SYS_REBOOT_COLD);
+}
+
 /// Behind the budget of instructions: the task watchdog resets the board.
 void port_watchdog(uint32_t ms) {
   if (watchdog_channel >= 0) (void)task_wdt_delete(watchdog_channel);
-  watchdog_channel = ms > 0 ? task_wdt_add(ms, NULL, NULL) : -1;
+  watchdog_channel = ms > 0 ? task_wdt_add(ms, watchdog_callback, NULL) : -1;
 }
 
 uint32_t port_stack_used(void) { return 0; }
@@ -54,12 +66,15 @@ void restart_prepare(bool has_failed, uint32_t wait_ms) {
 
 void link_log(int32_t level, const uint8_t *text, size_t bytes) {
   if (level == LINK_LOG_ERROR) LOG_ERR("%.*s", (int)bytes, (const char *)text);
+  else if (level == LINK_LOG_WARNING) LOG_WRN("%.*s", (int)bytes, (const char *)text);
   else LOG_INF("%.*s", (int)bytes, (const char *)text);
 }
 
 static void look_why(void) {
   uint32_t cause = 0;
-  if (hwinfo_get_reset_cause(&cause) == 0 && (cause & RESET_WATCHDOG) != 0) restart_because(PORT_BOOT_WATCHDOG);
+  const bool is_hardware = hwinfo_get_reset_cause(&cause) == 0 && (cause & RESET_WATCHDOG) != 0;
+  if (is_hardware || reset_word == BY_WATCHDOG) restart_because(PORT_BOOT_WATCHDOG);
+  reset_word = 0;
   (void)hwinfo_clear_reset_cause();
 }
 

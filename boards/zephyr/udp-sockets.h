@@ -2,6 +2,7 @@
 #ifndef THIMBLE_UDP_SOCKETS_H
 #define THIMBLE_UDP_SOCKETS_H
 
+#include <zephyr/kernel.h>
 #include <zephyr/net/socket.h>
 
 #define udp_socket zsock_socket
@@ -12,5 +13,6 @@
 #define udp_pollfd zsock_pollfd
 #define UDP_POLLIN ZSOCK_POLLIN
 #define udp_pton zsock_inet_pton
+#define udp_sleep(ms) ((void)k_msleep(ms))
 
 #endif

@@ -54,6 +54,8 @@ type Of<T extends PacketType> = Extract<Packet, { readonly type: T }>;
 export class Conversation {
   readonly packets: Packet[] = [];
   readonly logs: string[] = [];
+  /** Of each of them. */
+  readonly levels: number[] = [];
   board!: RunningBoard;
   private seenPackets = 0;
   private seenLogs = 0;
@@ -70,8 +72,9 @@ export class Conversation {
         else talk.packets.push(packet);
         talk.wake?.();
       },
-      onLog: (_level, text) => {
+      onLog: (level, text) => {
         talk.logs.push(text);
+        talk.levels.push(level);
         talk.wake?.();
       },
       onEnd: (error) => {
@@ -95,6 +98,11 @@ export class Conversation {
       const packet = this.packets[this.seenPackets++]!;
       if (packet.type === type) return packet as Of<T>;
     }
+  }
+
+  /** Passes over what has come. */
+  skip(): void {
+    this.seenPackets = this.packets.length;
   }
 
   say(packet: Packet): void {

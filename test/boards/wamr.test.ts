@@ -1,7 +1,11 @@
 // Real WAMR on this machine against V8, call by call; and what it says of memory and instructions.
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BOARDS_DIR } from '../../host/firmware/boards.js';
 import { compile } from '../../host/firmware/compile.js';
 import { link } from '../../host/firmware/link.js';
 import type { LockstepBoard } from '../../host/firmware/run/lockstep-board.js';
@@ -11,7 +15,7 @@ import { fromText } from '../host/firmware/modules.js';
 import { describeWithTools } from '../tools.js';
 import { replay } from './replay.js';
 import { type Recording, record, TOUR } from './scenario.js';
-import { BUILD_MS, lockstepOnWamr, moduleFile, WAMR_TOOLS, wamrProgram } from './wamr.js';
+import { BUILD_MS, lockstepOnWamr, moduleFile, WAMR_BOARD, WAMR_TOOLS, wamrProgram } from './wamr.js';
 
 const SEED = 41;
 /** Sends at once: it discovers no gateway. */
@@ -159,6 +163,16 @@ describeWithTools(WAMR_TOOLS, 'WAMR on this machine', () => {
       fromText(deviceText('(i32.const 0)').replace('(i32.const 2)', '(i32.const 3)')),
       /version 3 of the contract, this firmware 2/,
     ],
+    [
+      'an abi that never returns',
+      fromText(deviceText('(i32.const 0)').replace('(i32.const 2)', '(loop (br 0)) (i32.const 2)')),
+      /abi\(\) of the module: Exception: instruction limit exceeded/,
+    ],
+    [
+      'an image that never returns',
+      fromText(deviceText('(i32.const 0)').replace(/\(func \(export "image"\)[^(]*\(result i32\)/, '$& (loop (br 0))')),
+      /where its state and buffers are/,
+    ],
     ['no poll', fromText(deviceText('(i32.const 0)').replace('"poll"', '"pull"')), /does not export poll/],
     ['a buffer that is not there', fromText(deviceText('(i32.const 0)', '', 64)), /where its state and buffers are/],
   ])('refuses %s in one line', async (name, wasm, reason) => {
@@ -167,6 +181,38 @@ describeWithTools(WAMR_TOOLS, 'WAMR on this machine', () => {
     await expect(ended).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(reason) });
     await expect(ended).rejects.toMatchObject({ stderr: expect.stringMatching(/^thimble-wamr: [^\n]+\n$/) });
   });
+
+  it.each([
+    ['--stack', '99999999999'],
+    ['--budget', '0'],
+    ['--budget', '-5'],
+  ])('refuses %s %s, which would be another number or no watchdog', async (option, value) => {
+    await expect(run(await wamrProgram(), ['a.wasm', '--memory', option, value])).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${option} ${value}`),
+    });
+  });
+
+  it(
+    'is not built without its watchdog',
+    async () => {
+      const manifest = join(BOARDS_DIR, WAMR_BOARD, 'Cargo.toml');
+      const target = mkdtempSync(join(tmpdir(), 'thimble-target-'));
+      const build = run(
+        'cargo',
+        ['check', '--locked', '--offline', '--manifest-path', manifest, '--target-dir', target],
+        {
+          cwd: tmpdir(), // where cargo does not find .cargo/config.toml
+          maxBuffer: 1 << 26,
+        },
+      );
+      await expect(build).rejects.toMatchObject({
+        stderr: expect.stringMatching(/CFLAGS lack \S+METERING=1: run cargo in/),
+      });
+      rmSync(target, { recursive: true });
+    },
+    BUILD_MS,
+  );
 
   it('explains itself where it is called wrongly', async () => {
     for (const args of [[], ['a.wasm'], ['a.wasm', '--seed', 'x'], ['a.wasm', '--what'], ['a.wasm', 'b.wasm']]) {

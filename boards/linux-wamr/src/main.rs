@@ -24,9 +24,6 @@ use wamr::Wamr;
 // Its library is what boards/common/module-wamr.c calls.
 use wamrx_sys as _;
 
-/// A module that fails as soon as it starts leaves the processor to others in between.
-const RESTART_MS: u32 = 1000;
-
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
@@ -75,20 +72,20 @@ fn run(options: Options, state: Option<State>) -> Result<(), String> {
             let copy = vec![0_u8; memory.linear_bytes as usize].leak();
             // SAFETY: the copy lives as long as the process.
             unsafe { shared::module_wamr_record(copy.as_mut_ptr().cast(), copy.len()) };
-            begin(shared::lockstep_run, 0)
+            begin(shared::lockstep_run, false)
         }
         Work::Run { .. } => {
             if options.json {
                 println!("{{\"seed\":{seed},\"memory\":{}}}", describe(&memory));
             }
-            begin(shared::loop_run, RESTART_MS)
+            begin(shared::loop_run, true)
         }
     }
 }
 
-fn begin(body: unsafe extern "C" fn() -> !, wait_ms: u32) -> ! {
+fn begin(body: unsafe extern "C" fn() -> !, is_to_wait: bool) -> ! {
     // SAFETY: a module is open. restart.c jumps back from C to C: no frame of Rust is in between.
-    unsafe { shared::restart_run(body, wait_ms) }
+    unsafe { shared::restart_run(body, is_to_wait) }
 }
 
 fn describe(memory: &WamrMemory) -> String {

@@ -13,7 +13,7 @@ power cut.
   --seed N               what tells this device from others of its kind, 0 to 4294967295 (default: random)
   --state FILE           keeps the device's state, and goes on from it (default: none is kept)
   --stack BYTES          WAMR's operand stack, from the build's report (default: 3072)
-  --budget INSTRUCTIONS  of WAMR that one call may take (default: 10000000)
+  --budget INSTRUCTIONS  of WAMR that one call may take, 1 to 2147483647 (default: 10000000)
   --slots FOLDER         takes updates of the application, which are kept there (default: none are taken)
   --key FILE             whose updates: a public key of Ed25519 in PEM; with --slots
   --name NAME            the application, as updates name it (default: the module's file name)
@@ -74,8 +74,8 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
             "--gateway" => gateway = Some(value()?),
             "--seed" => options.seed = Some(number(&argument, &value()?)?),
             "--state" => options.state = Some(PathBuf::from(value()?)),
-            "--stack" => options.stack_bytes = number(&argument, &value()?)?,
-            "--budget" => options.budget = number(&argument, &value()?)?,
+            "--stack" => options.stack_bytes = number::<u32>(&argument, &value()?)? as usize,
+            "--budget" => options.budget = positive(&argument, &value()?)?,
             "--slots" => slots = Some(PathBuf::from(value()?)),
             "--key" => key = Some(PathBuf::from(value()?)),
             "--name" => name = Some(value()?),
@@ -111,6 +111,13 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Str
 fn triple(text: &str) -> Result<[u16; 3], String> {
     let parts: Option<Vec<u16>> = text.split('.').map(|part| part.parse().ok()).collect();
     parts.and_then(|parts| parts.try_into().ok()).ok_or(format!("--app-version {text}: three numbers, such as 1.2.3"))
+}
+
+/// WAMR takes 0 and less for no budget at all: no call would be ended.
+fn positive(option: &str, text: &str) -> Result<i32, String> {
+    number(option, text).and_then(|value: i32| {
+        (value > 0).then_some(value).ok_or(format!("{option} {text}: 1 to {}", i32::MAX))
+    })
 }
 
 fn seconds(option: &str, text: &str) -> Result<u32, String> {

@@ -39,6 +39,9 @@ pub struct UpdateStart {
     pub bytes: u32,
     pub is_on_trial: bool,
     pub was_rolled_back: bool,
+    pub was_outdated: bool,
+    pub is_put_off: bool,
+    pub version: [u16; 3],
 }
 
 #[repr(C)]
@@ -61,7 +64,7 @@ unsafe extern "C" {
     // loop.h, restart.h
     pub fn loop_run() -> !;
     pub fn lockstep_run() -> !;
-    pub fn restart_run(body: unsafe extern "C" fn() -> !, wait_ms: u32) -> !;
+    pub fn restart_run(body: unsafe extern "C" fn() -> !, is_to_wait: bool) -> !;
     // update.h
     pub fn update_boot(options: *const UpdateOptions, now: u32) -> UpdateStart;
     pub fn update_chunk(chunk: *const u8, bytes: usize) -> i32;

@@ -104,7 +104,7 @@ async function compileAndLink(
   const machine = [`--specs=${toolchain.specs}`, ...toolchain.flags, ...FLAGS, ...nativeFlags(toolchain.prefix)];
   const defines = {
     THIMBLE_MAIN: `${main}_run`,
-    THIMBLE_BUILD: `0x${buildNumber([tools.version, ...machine], [files.c, ...sources])}`,
+    THIMBLE_BUILD: `0x${buildNumber([tools.version, main, ...machine, JSON.stringify(board)], [files.c, ...sources, ...headersIn(boardDir)])}`,
     MODULE_SOURCE: JSON.stringify(files.c),
   };
   await tools.compile(
@@ -137,6 +137,16 @@ async function compileAndLink(
   } catch (error) {
     throw overflow(error as FirmwareError, board, folder) ?? error;
   }
+}
+
+/** Headers and linker scripts: what they say is in no source's own octets. */
+function headersIn(boardDir: string): string[] {
+  return [COMMON_DIR, boardDir].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => /\.(h|ld)$/.test(file))
+      .sort()
+      .map((file) => join(folder, file)),
+  );
 }
 
 /** Tells this firmware from every other: what one has left in RAM means nothing to another. */

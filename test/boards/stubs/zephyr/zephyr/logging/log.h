@@ -4,3 +4,4 @@
 __attribute__((format(printf, 1, 2))) void log_stub(const char *format, ...);
 #define LOG_ERR(...) log_stub(__VA_ARGS__)
 #define LOG_INF(...) log_stub(__VA_ARGS__)
+#define LOG_WRN(...) log_stub(__VA_ARGS__)
