@@ -32,6 +32,7 @@
 #define SLOTS_AT 12
 #define SLOT_BYTES 48
 #define SLOT_KNOWN_AT 4
+#define SLOT_IS_OLDER_AT 5 // than what the board was shipped with: somebody wanted that.
 #define SLOT_VERSION_AT 6
 #define SLOT_BYTES_AT 12
 #define SLOT_DIGEST_AT 16
@@ -47,6 +48,7 @@ enum trial {
 static const struct update_options *options;
 static uint8_t table[UPDATE_TABLE_BYTES];
 static bool is_on_trial;
+static bool is_put_off;
 static uint32_t trial_ends;
 
 // The update that is coming in. Nothing is while `total` is 0.
@@ -128,25 +130,63 @@ static void roll_back(void) {
   change_table(changed);
 }
 
+/// Of a slot that an update has been to, else of what the board was shipped with.
+static void version_of(const uint8_t *slot, uint16_t version[3]) {
+  for (int i = 0; i < 3; i++) {
+    version[i] = slot[SLOT_KNOWN_AT] ? get16(slot + SLOT_VERSION_AT + 2 * i) : options->version[i];
+  }
+}
+
+/// Below 0 where `a` is the older one, 0 where they are the same.
+static int compare_versions(const uint16_t a[3], const uint16_t b[3]) {
+  for (int i = 0; i < 3; i++) {
+    if (a[i] != b[i]) return (int)a[i] - (int)b[i];
+  }
+  return 0;
+}
+
+/// The board has been shipped anew, with something newer than what updates had brought: these are forgotten.
+static bool forget_outdated(void) {
+  uint8_t changed[UPDATE_TABLE_BYTES];
+  uint16_t version[3];
+  const uint8_t *slot = slot_at(table, table[ACTIVE_AT]);
+  version_of(slot, version);
+  if (slot[SLOT_IS_OLDER_AT] || compare_versions(options->version, version) <= 0) return false;
+  memcpy(changed, table, sizeof changed);
+  changed[ACTIVE_AT] = 0;
+  changed[TRIAL_AT] = TRIAL_NONE;
+  memset(changed + SLOTS_AT, 0, 2 * SLOT_BYTES);
+  if (change_table(changed)) return true;
+  // What cannot be written down is true all the same, and found out again at the next start.
+  memcpy(table + ACTIVE_AT, changed + ACTIVE_AT, CRC_AT - ACTIVE_AT);
+  return true;
+}
+
 struct update_start update_boot(const struct update_options *from, uint32_t now) {
   options = from;
   total = 0;
   refused_code = 0;
   is_on_trial = false;
+  is_put_off = false;
   read_table();
-  struct update_start start = {.slot = table[ACTIVE_AT]};
+  struct update_start start = {.was_outdated = forget_outdated()};
+  start.slot = table[ACTIVE_AT];
   if (table[TRIAL_AT] == TRIAL_STARTED) {
     roll_back();
     start.was_rolled_back = true;
   } else if (table[TRIAL_AT] == TRIAL_PENDING && set_trial(TRIAL_STARTED)) {
-    // What cannot be written down as begun is not begun: it would never be given up.
     is_on_trial = true;
     trial_ends = now + (options->trial_ms ? options->trial_ms : UPDATE_TRIAL_MS);
     start.slot = idle_slot();
     start.is_on_trial = true;
+  } else if (table[TRIAL_AT] == TRIAL_PENDING) {
+    // What cannot be written down as begun is not begun: it would never be given up.
+    is_put_off = true;
+    start.is_put_off = true;
   }
   const uint8_t *slot = slot_at(table, start.slot);
   start.bytes = slot[SLOT_KNOWN_AT] ? get32(slot + SLOT_BYTES_AT) : 0;
+  version_of(slot, start.version);
   return start;
 }
 
@@ -161,7 +201,7 @@ void update_confirm(void) {
 }
 
 bool update_is_accepted(void) {
-  return table[TRIAL_AT] == TRIAL_PENDING;
+  return table[TRIAL_AT] == TRIAL_PENDING && !is_put_off;
 }
 
 uint32_t update_remaining_ms(uint32_t now) {
@@ -175,21 +215,21 @@ bool update_is_overdue(uint32_t now) {
 }
 
 void update_version(uint16_t version[3]) {
-  const uint8_t *slot = slot_at(table, table[ACTIVE_AT]);
-  for (int i = 0; i < 3; i++) {
-    version[i] = slot[SLOT_KNOWN_AT] ? get16(slot + SLOT_VERSION_AT + 2 * i) : options->version[i];
-  }
+  version_of(slot_at(table, table[ACTIVE_AT]), version);
+}
+
+/// The header's version, compared as compare_versions does.
+static int compare_header(const uint16_t version[3]) {
+  uint16_t its[3];
+  for (int i = 0; i < 3; i++) its[i] = get16(header + VERSION_AT + 2 * i);
+  return compare_versions(its, version);
 }
 
 /// The header's version is newer than what is active.
 static bool is_newer(void) {
   uint16_t version[3];
   update_version(version);
-  for (int i = 0; i < 3; i++) {
-    uint16_t part = get16(header + VERSION_AT + 2 * i);
-    if (part != version[i]) return part > version[i];
-  }
-  return false;
+  return compare_header(version) > 0;
 }
 
 /// A text of the header, which zeros fill up.
@@ -231,6 +271,7 @@ static int32_t accept(void) {
   uint8_t *slot = slot_at(changed, idle_slot());
   put32(slot, id);
   slot[SLOT_KNOWN_AT] = 1;
+  slot[SLOT_IS_OLDER_AT] = compare_header(options->version) < 0;
   memcpy(slot + SLOT_VERSION_AT, header + VERSION_AT, 6);
   memcpy(slot + SLOT_BYTES_AT, header + BYTES_AT, 4);
   memcpy(slot + SLOT_DIGEST_AT, digest, sizeof digest);

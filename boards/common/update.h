@@ -39,7 +39,7 @@
 /// What the board was shipped with. Texts are good for as long as the program runs.
 struct update_options {
   const char *name;    ///< The application: updates of others are refused.
-  uint16_t version[3]; ///< Major, minor, patch.
+  uint16_t version[3]; ///< Major, minor, patch. Whoever ships a newer one puts it into slot 0: it is started instead of updates.
   uint16_t abi;        ///< Of the module's contract.
   const char *board;
   uint32_t trial_ms; ///< 0: UPDATE_TRIAL_MS.
@@ -50,6 +50,9 @@ struct update_start {
   uint32_t bytes; ///< Of the module in it; 0 where no update has been to this slot.
   bool is_on_trial;
   bool was_rolled_back; ///< An update was given up since the last start.
+  bool was_outdated;    ///< What updates had brought was older than what the board is shipped with now, and is forgotten.
+  bool is_put_off;      ///< An update waits, and cannot be started until the table can be written: what ran runs on.
+  uint16_t version[3];  ///< Of the module to be started.
 };
 
 /// At every start of the board.
@@ -58,7 +61,7 @@ struct update_start update_boot(const struct update_options *options, uint32_t n
 int32_t update_chunk(const uint8_t *chunk, size_t bytes);
 /// What runs on trial works, and stays. Does nothing otherwise.
 void update_confirm(void);
-/// An update waits to be started.
+/// An update waits to be started. Not one that was put off at this start: the board would start again for ever.
 bool update_is_accepted(void);
 /// The update on trial has not confirmed in time.
 bool update_is_overdue(uint32_t now);

@@ -17,7 +17,7 @@ import {
   type UpdateInfo,
   type Version,
 } from './header.js';
-import { encodeTable, newestTable, type SlotTable, Trial } from './slot-table.js';
+import { encodeTable, newestTable, SHIPPED, type SlotTable, Trial } from './slot-table.js';
 
 /** How long an update may take to confirm that it works, before what was there comes back. */
 export const TRIAL_MS_DEFAULT = 300_000;
@@ -37,7 +37,7 @@ export interface Slots {
 }
 
 export interface ReceiverOptions {
-  /** The application that the board runs, and the version that it was shipped with. */
+  /** The application that the board runs, and the version that it is shipped with: started where updates brought older ones. */
   readonly name: string;
   readonly version: Version;
   /** Of the module's contract. */
@@ -57,6 +57,12 @@ export interface Boot {
   readonly isOnTrial: boolean;
   /** An update was given up since the last start. */
   readonly wasRolledBack: boolean;
+  /** What updates had brought was older than what the board is shipped with now, and is forgotten. */
+  readonly wasOutdated: boolean;
+  /** An update waits, and cannot be started until the table can be written: what ran runs on. */
+  readonly isPutOff: boolean;
+  /** Of the module to be started. */
+  readonly version: Version;
 }
 
 interface Transfer {
@@ -75,6 +81,7 @@ export class Receiver {
   private transfer: Transfer | undefined;
   private refused: { readonly id: number; readonly code: ErrorCode } | undefined;
   private trialEndsAt: Millis = Number.POSITIVE_INFINITY;
+  private isPutOff = false;
 
   constructor(
     private readonly options: ReceiverOptions,
@@ -88,19 +95,26 @@ export class Receiver {
     this.transfer = undefined;
     this.refused = undefined;
     this.trialEndsAt = Number.POSITIVE_INFINITY;
+    this.isPutOff = false;
+    const wasOutdated = this.forgetOutdated();
     const { active, trial, slots } = this.table;
-    const bytes = slots[active]?.bytes;
+    const as = (slot: number): Pick<Boot, 'slot' | 'bytes' | 'version'> => {
+      const record = slots[slot];
+      return { slot, bytes: record?.bytes, version: record?.version ?? this.options.version };
+    };
+    const how = { isOnTrial: false, wasRolledBack: false, wasOutdated, isPutOff: false };
     const other = slots[1 - active];
     if (trial === Trial.Started) {
       this.change({ trial: Trial.None, failed: other!.digest });
-      return { slot: active, bytes, isOnTrial: false, wasRolledBack: true };
+      return { ...as(active), ...how, wasRolledBack: true };
     }
-    // What cannot be written down as begun is not begun: it would never be given up.
     if (trial === Trial.Pending && this.change({ trial: Trial.Started })) {
       this.trialEndsAt = now + (this.options.trialMs ?? TRIAL_MS_DEFAULT);
-      return { slot: 1 - active, bytes: other!.bytes, isOnTrial: true, wasRolledBack: false };
+      return { ...as(1 - active), ...how, isOnTrial: true };
     }
-    return { slot: active, bytes, isOnTrial: false, wasRolledBack: false };
+    // What cannot be written down as begun is not begun: it would never be given up.
+    this.isPutOff = trial === Trial.Pending;
+    return { ...as(active), ...how, isPutOff: this.isPutOff };
   }
 
   /** `board.update`: the chunks that are still missing, plus UPDATE_GAP; 0 where all are here and accepted; or an ErrorCode. */
@@ -123,9 +137,12 @@ export class Receiver {
     if (this.change({ active, trial: Trial.None })) this.trialEndsAt = Number.POSITIVE_INFINITY;
   }
 
-  /** An update waits to be started: the board is to boot once the call is over. */
+  /**
+   * An update waits to be started: the board is to boot once the call is over. Not one that was put off at this start: the board
+   * would start again for ever.
+   */
   get isAccepted(): boolean {
-    return this.table.trial === Trial.Pending;
+    return this.table.trial === Trial.Pending && !this.isPutOff;
   }
 
   /** When the board is to boot because the update on trial has not confirmed. */
@@ -136,6 +153,16 @@ export class Receiver {
   /** Of what is active. */
   get version(): Version {
     return this.table.slots[this.table.active]?.version ?? this.options.version;
+  }
+
+  /** The board has been shipped anew, with something newer than what updates had brought: these are forgotten. */
+  private forgetOutdated(): boolean {
+    const slot = this.table.slots[this.table.active];
+    if (slot?.isOlder !== false || compareVersions(this.options.version, slot.version) <= 0) return false;
+    const { active, trial, slots } = SHIPPED;
+    // What cannot be written down is true all the same, and found out again at the next start.
+    if (!this.change({ active, trial, slots })) this.table = { ...this.table, active, trial, slots };
+    return true;
   }
 
   /** In order: the next chunk is taken, everything else is answered with what is missing. */
@@ -198,7 +225,8 @@ export class Receiver {
 
   private accept(id: number, { version, bytes, digest }: UpdateInfo): ErrorCode {
     if (!isSame(this.slots.digest(this.idle, bytes), digest)) return ErrorCode.UpdateDamaged;
-    const record = { id, version, bytes, digest };
+    const isOlder = compareVersions(version, this.options.version) < 0;
+    const record = { id, version, bytes, digest, isOlder };
     const [first, second] = this.table.slots;
     const slots = this.idle === 0 ? ([record, second] as const) : ([first, record] as const);
     return this.change({ trial: Trial.Pending, slots }) ? ErrorCode.None : ErrorCode.UpdateStorage;

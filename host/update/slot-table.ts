@@ -9,7 +9,7 @@ import { DIGEST_BYTES } from './header.js';
 //   ┌───────┬────────────┬────────┬───────┬───────────┬───────────┬─────────────┬───────┐
 //   │ magic │ generation │ active │ trial │ slot 0    │ slot 1    │ failed      │ CRC-32│
 //   └───────┴────────────┴────────┴───────┴───────────┴───────────┴─────────────┴───────┘
-//    "thms"   goes up                 ╲     48 octets:  id 4, is known 1, 0, version 3×2, bytes 4, SHA-256 32
+//    "thms"   goes up                 ╲     48 octets:  id 4, known 1, older 1, version 3×2, bytes 4, SHA-256 32
 //             with every change        0, 1 or 2        failed: SHA-256 of the last update that was rolled back
 export const TABLE_BYTES = 144;
 export const SLOTS = 2;
@@ -37,6 +37,8 @@ export interface SlotRecord {
   readonly version: Version;
   readonly bytes: number;
   readonly digest: Uint8Array;
+  /** Than what the board was shipped with: somebody wanted that. */
+  readonly isOlder: boolean;
 }
 
 export interface SlotTable {
@@ -70,6 +72,7 @@ export function encodeTable(table: SlotTable): Uint8Array {
     const at = SLOTS_AT + index * SLOT_BYTES;
     view.setUint32(at, slot.id, true);
     view.setUint8(at + 4, 1);
+    view.setUint8(at + 5, slot.isOlder ? 1 : 0);
     for (const [i, part] of slot.version.entries()) view.setUint16(at + 6 + 2 * i, part, true);
     view.setUint32(at + 12, slot.bytes, true);
     octets.set(slot.digest, at + 16);
@@ -92,6 +95,7 @@ export function decodeTable(octets: Uint8Array): SlotTable | undefined {
       version: [part(0), part(1), part(2)],
       bytes: view.getUint32(at + 12, true),
       digest: octets.slice(at + 16, at + 16 + DIGEST_BYTES),
+      isOlder: view.getUint8(at + 5) !== 0,
     };
   };
   return {

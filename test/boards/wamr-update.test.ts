@@ -1,6 +1,6 @@
 // Updates over MQTT to WAMR on this machine: `thimble update` on one side, the real gateway and broker between.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -18,6 +18,9 @@ const NEXT = join(APPS_DIR, 'updatable-next.ts');
 const BROKEN = join(import.meta.dirname, 'apps', 'broken.ts');
 /** As the applications call their versions. */
 const [OLD_VERSION, NEXT_VERSION] = ['1.0.0', '1.1.0'];
+/** What the board says of the module that it starts. */
+const SHIPPED = 'update: as shipped, 1.0.0, runs\n';
+const TRIAL = 'update: slot 1, 1.1.0, on trial\n';
 
 async function build(source: string): Promise<Uint8Array> {
   return link(await compile({ entry: 'application', application: source })).bytes;
@@ -54,6 +57,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
   beforeEach(() => {
     seed++;
     told = [];
+    relay.judge = () => true;
   });
 
   afterAll(async () => {
@@ -92,17 +96,58 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     const sender = update('next.wasm', 'key.pem');
     expect(await sender.exit(), sender.errors).toBe(0);
     await runs(NEXT_VERSION);
-    expect(device.errors).toBe('started: power\nupdate: slot 1 on trial\nstarted: power\n');
+    expect(device.errors).toBe(`${SHIPPED}started: power\n${TRIAL}started: power\n`);
     await device.stop('SIGKILL');
     told = [];
     device = await start();
-    await until('it is up', () => device.errors !== '');
-    expect(device.errors).toBe('resumed\n'); // the state is the new version's
+    await until('it is up', () => device.errors.endsWith('resumed\n'));
+    expect(device.errors).toBe('update: slot 1, 1.1.0, runs\nresumed\n'); // the state is the new version's
     // The next one goes to the slot that is free, so that this one can come back.
     const broken = update('broken.wasm', 'key.pem', '1.2.0');
     expect(await broken.exit()).toBe(1);
     expect(broken.errors).toContain('ERR_UPDATE_ROLLED_BACK');
     await runs(NEXT_VERSION);
+    await device.stop('SIGKILL');
+  });
+
+  it('give way to a newer version that the board is shipped with anew', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    const sender = update('next.wasm', 'key.pem');
+    expect(await sender.exit(), sender.errors).toBe(0);
+    await device.stop('SIGKILL');
+    told = [];
+    device = await start('--app-version', '2.0.0');
+    await runs(OLD_VERSION); // as the module of the command line calls itself
+    expect(device.errors).toBe(
+      'update: what came before is older than what is shipped now, and is forgotten\n' +
+        'update: as shipped, 2.0.0, runs\nstarted: power\n',
+    );
+    await device.stop('SIGKILL');
+  });
+
+  it('are put off where the table cannot be written', async () => {
+    device = await start();
+    await runs(OLD_VERSION);
+    relay.judge = (type) => type !== PacketType.Connect || device.errors.includes('put off');
+    const sender = update('next.wasm', 'key.pem');
+    await until('the trial', () => device.errors.endsWith('on trial\nstarted: power\n'));
+    await device.stop('SIGKILL');
+    // As a power cut before the trial would have left it; and a disk that takes nothing for the one copy of the table.
+    rmSync(join(slots(), 'table-0'));
+    mkdirSync(join(slots(), 'table-0'));
+    told = [];
+    device = await start();
+    await runs(OLD_VERSION);
+    // Once, and no start after start.
+    expect(device.errors).toMatch(/^update: put off [^\n]*\nupdate: as shipped, 1\.0\.0, runs\n/);
+    expect(device.errors.match(/update: /g)).toHaveLength(2);
+    await device.stop('SIGKILL');
+    rmSync(join(slots(), 'table-0'), { recursive: true });
+    relay.judge = () => true;
+    device = await start();
+    await runs(NEXT_VERSION);
+    expect(await sender.exit(), sender.errors).toBe(0);
     await device.stop('SIGKILL');
   });
 
@@ -114,7 +159,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_REFUSED');
     expect(readdirSync(slots())).toEqual(before);
-    expect(device.errors).toBe('started: power\n');
+    expect(device.errors).toBe(`${SHIPPED}started: power\n`);
     await device.stop('SIGKILL');
   });
 
@@ -123,7 +168,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     await runs(OLD_VERSION);
     const sender = update('next.wasm', 'key.pem', NEXT_VERSION, 'linux');
     expect(await sender.exit()).toBe(1);
-    expect(sender.errors).toMatch(/another application, board.*\(-51\)/);
+    expect(sender.errors).toMatch(/another application, board.*for the board "linux".*\(-51\)/);
     await device.stop('SIGKILL');
   });
 
@@ -136,7 +181,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
     expect(device.errors).toBe(
-      'started: power\nupdate: slot 1 on trial\nstarted: power\nupdate: rolled back\nstarted: power\n',
+      `${SHIPPED}started: power\n${TRIAL}started: power\nupdate: rolled back\n${SHIPPED}started: power\n`,
     );
     relay.judge = () => true;
     await device.stop('SIGKILL');
@@ -149,7 +194,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     const sender = update('broken.wasm', 'key.pem');
     await runs(OLD_VERSION);
     expect(device.errors).toMatch(
-      /^started: power\nupdate: slot 1 on trial\nstarted: power\ntrapped: Exception: unreachable\nupdate: rolled back\nstarted: trap\n$/,
+      /, on trial\nstarted: power\ntrapped: Exception: unreachable\nupdate: rolled back\nupdate: as shipped, 1\.0\.0, runs\nstarted: trap/,
     );
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
@@ -167,7 +212,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     told = [];
     device = await start();
     await runs(OLD_VERSION);
-    expect(device.errors).toBe('update: rolled back\nstarted: power\n');
+    expect(device.errors).toBe(`update: rolled back\n${SHIPPED}started: power\n`);
     expect(await sender.exit()).toBe(1);
     expect(sender.errors).toContain('ERR_UPDATE_ROLLED_BACK');
     await device.stop('SIGKILL');
@@ -186,7 +231,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     await device.stop('SIGKILL');
     device = await start();
     expect(await sender.exit(), sender.errors).toBe(0);
-    expect(device.errors).toBe('resumed\nupdate: slot 1 on trial\nstarted: power\n');
+    expect(device.errors).toBe(`${SHIPPED}resumed\n${TRIAL}started: power\n`);
     const told = [...sender.errors.matchAll(/^(\d+) of \d+ chunks there$/gm)].map(([, count]) => Number(count));
     expect(told.some((count, i) => count < (told[i - 1] ?? 0))).toBe(true);
     relay.judge = () => true;
@@ -209,7 +254,7 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     copyFileSync(`${state}.old`, state);
     device = await start();
     await runs(NEXT_VERSION);
-    expect(device.errors).toBe('update: slot 1 on trial\nstarted: power\n');
+    expect(device.errors).toBe(`${TRIAL}started: power\n`);
     expect(await sender.exit(), sender.errors).toBe(0);
     await device.stop('SIGKILL');
   });

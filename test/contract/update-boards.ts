@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { formatVersion } from '../../host/update/header.js';
+import { formatVersion, parseVersion, type Version } from '../../host/update/header.js';
 import { MemorySlots } from '../../host/update/memory-slots.js';
 import { Receiver } from '../../host/update/receiver.js';
 import { scratch } from '../host/firmware/modules.js';
@@ -17,6 +17,9 @@ export interface BootResult {
   readonly bytes: number | undefined;
   readonly isOnTrial: boolean;
   readonly wasRolledBack: boolean;
+  readonly wasOutdated: boolean;
+  readonly isPutOff: boolean;
+  readonly version: Version;
 }
 
 export interface State {
@@ -25,9 +28,9 @@ export interface State {
   readonly version: string;
 }
 
-/** What is called `lamp` 1.0.0 on the board `bench`. Calls resolve to "cut" where the power was cut in them. */
+/** What is called `lamp`, 1.0.0 unless it is shipped anew, on the board `bench`. Calls resolve to "cut" where the power was cut in them. */
 export interface UpdateBoard {
-  boot(now: number): Promise<BootResult | 'cut'>;
+  boot(now: number, shipped?: string): Promise<BootResult | 'cut'>;
   chunk(octets: Uint8Array): Promise<number | 'cut'>;
   confirm(): Promise<'ok' | 'cut'>;
   state(now: number): Promise<State>;
@@ -82,10 +85,11 @@ export class HostBoard implements UpdateBoard {
     this.slots = new BrittleSlots(shipped, SLOT_BYTES);
   }
 
-  boot(now: number): Promise<BootResult | 'cut'> {
+  boot(now: number, shipped = '1.0.0'): Promise<BootResult | 'cut'> {
+    const version = parseVersion(shipped);
     return this.orCut(() => {
       this.receiver = new Receiver(
-        { name: 'lamp', version: [1, 0, 0], abi: 2, board: 'bench', verify: this.verify, trialMs: TRIAL_MS },
+        { name: 'lamp', version, abi: 2, board: 'bench', verify: this.verify, trialMs: TRIAL_MS },
         this.slots,
       );
       return this.receiver.boot(now);
@@ -170,11 +174,19 @@ export class NativeBoard implements UpdateBoard {
     void this.ask(`ship ${hex(shipped)}`);
   }
 
-  async boot(now: number): Promise<BootResult | 'cut'> {
-    const answer = await this.ask(`boot ${now}`);
+  async boot(now: number, shipped = '1.0.0'): Promise<BootResult | 'cut'> {
+    const answer = await this.ask(`boot ${now} ${shipped}`);
     if (answer === 'cut') return 'cut';
-    const [slot, bytes, isOnTrial, wasRolledBack] = answer.split(' ').map(Number);
-    return { slot: slot!, bytes: bytes || undefined, isOnTrial: isOnTrial === 1, wasRolledBack: wasRolledBack === 1 };
+    const [slot, bytes, isOnTrial, wasRolledBack, wasOutdated, isPutOff, version] = answer.split(' ');
+    return {
+      slot: Number(slot),
+      bytes: Number(bytes) || undefined,
+      isOnTrial: isOnTrial === '1',
+      wasRolledBack: wasRolledBack === '1',
+      wasOutdated: wasOutdated === '1',
+      isPutOff: isPutOff === '1',
+      version: parseVersion(version!),
+    };
   }
 
   async chunk(octets: Uint8Array): Promise<number | 'cut'> {

@@ -85,11 +85,17 @@ bool update_port_write_table(uint8_t copy, const uint8_t table[UPDATE_TABLE_BYTE
   return change(tables[copy], table, UPDATE_TABLE_BYTES);
 }
 
-static void obey(const struct update_options *options) {
+static void boot(struct update_options *options, unsigned now) {
+  struct update_start start = update_boot(options, now);
+  printf("%d %u %d %d ", start.slot, (unsigned)start.bytes, start.is_on_trial, start.was_rolled_back);
+  printf("%d %d %d.%d.%d\n", start.was_outdated, start.is_put_off, start.version[0], start.version[1], start.version[2]);
+}
+
+static void obey(struct update_options *options) {
   unsigned slot, number;
-  if (sscanf(line, "boot %u", &number) == 1) {
-    struct update_start start = update_boot(options, number);
-    printf("%d %u %d %d\n", start.slot, (unsigned)start.bytes, start.is_on_trial, start.was_rolled_back);
+  uint16_t *shipped = options->version;
+  if (sscanf(line, "boot %u %hu.%hu.%hu", &number, shipped, shipped + 1, shipped + 2) == 4) {
+    boot(options, number);
   } else if (strncmp(line, "chunk ", 6) == 0) {
     size_t bytes = get_hex(line + 6, octets);
     printf("%d\n", (int)update_chunk(octets, bytes));
@@ -115,8 +121,7 @@ static void obey(const struct update_options *options) {
 }
 
 int main(void) {
-  static const struct update_options options = {
-      .name = "lamp", .version = {1, 0, 0}, .abi = 2, .board = "bench", .trial_ms = 1000};
+  static struct update_options options = {.name = "lamp", .abi = 2, .board = "bench", .trial_ms = 1000};
   for (;;) {
     read_line();
     if (setjmp(power_cut)) {

@@ -5,7 +5,7 @@ use std::slice;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::shared;
+use crate::shared::{self, UpdateStart};
 use crate::slots::{SLOT_BYTES_MAX, Slots};
 use crate::state::State;
 use crate::stdio::Stdio;
@@ -141,13 +141,8 @@ fn open_slot(slots: &Slots) -> Result<(), String> {
     loop {
         let (module, start) = slots.choose(port_now_ms()).map_err(|error| format!("--slots: {error}"))?;
         let slot = start.slot;
-        if start.was_rolled_back {
-            say("update: rolled back");
-        }
-        if start.is_on_trial {
-            say(&format!("update: slot {slot} on trial"));
-        }
-        if start.is_on_trial || start.was_rolled_back {
+        tell(&start);
+        if start.is_on_trial || start.was_rolled_back || start.was_outdated {
             with(|port| port.state.iter_mut().for_each(State::forget)); // it is another module's
         }
         match with(|port| port.wamr.open(module)) {
@@ -165,6 +160,24 @@ fn say(line: &str) {
 fn say_at(level: i32, line: &str) {
     // SAFETY: the line is good during the call.
     unsafe { link_log(level, line.as_ptr(), line.len()) };
+}
+
+/// Which module starts, and why.
+fn tell(start: &UpdateStart) {
+    if start.was_rolled_back {
+        say("update: rolled back");
+    }
+    if start.was_outdated {
+        say("update: what came before is older than what is shipped now, and is forgotten");
+    }
+    if start.is_put_off {
+        say_at(LOG_WARNING, "update: put off until the next start, since the table cannot be written");
+    }
+    let [major, minor, patch] = start.version;
+    let how = if start.is_on_trial { "on trial" } else { "runs" };
+    // A slot that no update has been to is the module of the command line.
+    let what = if start.bytes == 0 { "as shipped".into() } else { format!("slot {}", start.slot) };
+    say(&format!("update: {what}, {major}.{minor}.{patch}, {how}"));
 }
 
 fn has_slots() -> bool {

@@ -109,7 +109,7 @@ describe('The chunks of an update', () => {
 });
 
 describe('The table of slots', () => {
-  const slot = { id: 0xfedcba98, version: [1, 2, 3], bytes: 70_000, digest: INFO.digest } as const;
+  const slot = { id: 0xfedcba98, version: [1, 2, 3], bytes: 70_000, digest: INFO.digest, isOlder: true } as const;
   const table = { ...SHIPPED, generation: 5, active: 1, trial: Trial.Pending, slots: [undefined, slot] } as const;
 
   it('reads what it has written, and nothing else', () => {
