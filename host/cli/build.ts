@@ -63,6 +63,8 @@ export function readTargets(app: string | undefined, options: BuildCommandOption
   return selectTargets(app, options.out, board).map((target) => ({ ...target, ...common }));
 }
 
+const SOURCE_EXTENSION = '.ts';
+
 function selectTargets(app: string | undefined, out: string | undefined, board?: Board): BuildTarget[] {
   if (app === undefined && out !== undefined) {
     throw new UsageError('ERR_USAGE_OUT', '--out needs an application: thimble build APP --out FILE');
@@ -82,6 +84,9 @@ function selectTargets(app: string | undefined, out: string | undefined, board?:
   if (!existsSync(app) || isFolder(app)) {
     const names = listTargets().map((target) => target.name);
     throw new FirmwareError('ERR_APP_NOT_FOUND', `no application "${app}": a file, or one of ${names.join(', ')}`);
+  }
+  if (!app.endsWith(SOURCE_EXTENSION)) {
+    throw new UsageError('ERR_USAGE_FILE', `${app}: no source of an application, which ends in ${SOURCE_EXTENSION}`);
   }
   return [applicationTarget(app, place(applicationTarget(app).name))];
 }

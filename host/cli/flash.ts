@@ -1,7 +1,7 @@
 // thimble flash: an application onto a real board.
 import { existsSync } from 'node:fs';
-import { extname } from 'node:path';
-import { type Board, type FlashTool, readBoard } from '../firmware/boards.js';
+import { extname, join } from 'node:path';
+import { BOARDS_DIR, type Board, type FlashTool, readBoard } from '../firmware/boards.js';
 import { installCommand } from '../firmware/doctor/examine.js';
 import { FirmwareError } from '../firmware/error.js';
 import { checkFirmware } from '../firmware/firmware-file.js';
@@ -81,6 +81,6 @@ function show(plan: FlashPlan, board: Board, asJson: boolean, ran: boolean): voi
 }
 
 function howToGet({ tool }: FlashPlan, board: Board): string {
-  if (tool.package === undefined) return `see boards/${board.name}/README.md`;
+  if (tool.package === undefined) return `see ${join(BOARDS_DIR, board.name, 'README.md')}`;
   return `${installCommand([tool.package])}; then the command above does it`;
 }

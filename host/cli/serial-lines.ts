@@ -33,6 +33,9 @@ const BAUD_MAX = 4_000_000;
 /** What follows a line's name where its node id is chosen: 1 to 8 octets. */
 const NODE_ID = /^(.+)=((?:[0-9a-f]{2}){1,8})$/i;
 
+/** No port has a `=` in it; the path of a device may. */
+const ADDRESS_WITH_ID = /^(tcp|listen):[^=]*=/;
+
 /** `names`: PATH, tcp:HOST:PORT or listen:PORT, each with `=HEX` where its node id is chosen. Throws SerialError. */
 export async function openSerialLines(names: readonly string[], options: SerialLinesOptions): Promise<SerialLines> {
   const baud = options.baud === undefined ? BAUD_DEFAULT : wholeNumber('--baud', options.baud, 1, BAUD_MAX);
@@ -65,6 +68,9 @@ async function openLine(
   closers: Closers,
 ): Promise<SerialLine> {
   const [, name = typed, id] = NODE_ID.exec(typed) ?? [];
+  if (id === undefined && ADDRESS_WITH_ID.test(typed)) {
+    throw new SerialError('ERR_SERIAL_NAME', `${typed}: behind the line's name stands =HEX of 1 to 8 octets`);
+  }
   const node = addNode(forwarder, name, id, (packet) => port?.write(encodeFrame(packet)) ?? false);
   let port: SerialPort | undefined;
   const decoder = new FrameDecoder(LINE_FRAME_BYTES_MAX, (frame) => node.receive(frame));

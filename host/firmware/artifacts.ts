@@ -1,5 +1,5 @@
 // The files that a build leaves: the module, and beside it, under the same name, what belongs to it.
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { NativeNeeds, Part } from './budget.js';
@@ -41,6 +41,9 @@ export function artifactsBeside(out: string, isNative: boolean): Artifacts {
   return { ...common, c: `${stem}.c`, elf: `${stem}.elf`, hex: `${stem}.hex`, bin: `${stem}.bin` };
 }
 
+/** objcopy makes files that look like programs of this machine. */
+const EXECUTABLE = 0o111;
+
 /** Returns what was written, and the report of the build that was there before. */
 export function writeArtifacts(out: string, content: Content): { before: StoredReport | undefined; files: Artifacts } {
   const { manifest, native } = content;
@@ -52,6 +55,7 @@ export function writeArtifacts(out: string, content: Content): { before: StoredR
   writeFileSync(files.header, cHeader(content.module, { ...manifest, ...manifest.sizes }));
   if (native !== undefined) {
     for (const kind of ['c', 'elf', 'hex', 'bin'] as const) copyFileSync(native.files[kind], files[kind]!);
+    for (const kind of ['hex', 'bin'] as const) chmodSync(files[kind]!, statSync(files[kind]!).mode & ~EXECUTABLE);
   }
   writeFileSync(files.report, asJson(content.report));
   return { before, files };

@@ -62,6 +62,7 @@ const LISTEN_HOST = '127.0.0.1';
  * SerialError or TcpListenError where it cannot be had; where nobody answers at `tcp:` yet, it is tried again and again.
  */
 export async function openSerialPort(name: string, options: SerialPortOptions): Promise<SerialPort> {
+  if (/^\w+:\/\//.test(name)) throw new SerialError('ERR_SERIAL_NAME', `${name}: no URL, but ${FORM}`);
   const [, scheme, rest = ''] = /^(tcp|listen):(.*)$/.exec(name) ?? [];
   if (scheme === 'listen') return openListener(portOf(name, rest), options);
   const line = new ReopeningLine(options, scheme === 'tcp' ? tcpOpener(name, rest) : deviceOpener(name, options));
@@ -73,7 +74,7 @@ const FORM = 'the path of a serial device, tcp:HOST:PORT, or listen:PORT';
 
 function portOf(name: string, text: string): number {
   const { port } = parseAddress(`localhost:${text}`) ?? {};
-  if (port === undefined) throw new SerialError('ERR_SERIAL_NAME', `${name}: ${FORM}`);
+  if (port === undefined) throw new SerialError('ERR_SERIAL_NAME', `${name}: listen:PORT, with a port from 0 to 65535`);
   return port;
 }
 

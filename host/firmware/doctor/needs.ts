@@ -85,5 +85,5 @@ function rustVersionOf(board: string): string | undefined {
 function flashNeed(board: string, flash: NonNullable<Board['flash']>): ProgramNeed {
   const need = { ...program(flash.program), purpose: 'writes firmware to a real board' };
   if (flash.package !== undefined) return { ...need, package: flash.package };
-  return { ...need, get: `see boards/${board}/README.md` };
+  return { ...need, get: `see ${join(BOARDS_DIR, board, 'README.md')}` };
 }

@@ -1,7 +1,7 @@
 // An application on a board, whichever way the board runs here: V8 in this process, a program of this machine, or an
 // emulator behind a forwarder of this process. To the gateway and to whoever calls this they are all alike.
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { DeviceModule } from '../../device/device.js';
 import type { DeviceError } from '../../device/error.js';
 import type { Endpoint } from '../../net/peer-address.js';
@@ -10,10 +10,10 @@ import { formatAddress } from '../../net/udp.js';
 import { type StateStore, startUdpDevice, type UdpDevice } from '../../net/udp-device.js';
 import { StateFile } from '../../store/state-file.js';
 import type { DeviceUpdates } from '../../update/device-updates.js';
-import type { Board } from '../boards.js';
+import { BOARDS_DIR, type Board } from '../boards.js';
 import { FirmwareError } from '../error.js';
 import { startEmulator } from './emulator.js';
-import { HostProgram } from './host-program.js';
+import { HostProgram, type ProgramUpdates } from './host-program.js';
 
 export interface StartOptions {
   /** Default: none, and V8. */
@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly broadcast?: string | undefined;
   /** Where the state outlives the process. Not for emulated boards, whose memory keeps it. */
   readonly stateFile?: string | undefined;
+  /** Where it takes updates, as a program of this machine. */
+  readonly programUpdates?: ProgramUpdates | undefined;
   /** Where it takes updates, on V8. */
   readonly updates?: DeviceUpdates | undefined;
   /** Sees every datagram, where this process carries them; `bytes` are valid only during the call. */
@@ -70,7 +72,7 @@ export function checkRuns(board: Board | undefined): void {
   if (board === undefined || board.engine === 'v8' || board.host !== undefined || board.emulator !== undefined) return;
   throw new FirmwareError(
     'ERR_BOARD_RUN',
-    `${board.name} does not run on this machine: boards/${board.name}/README.md says how it is started`,
+    `${board.name} does not run on this machine: ${join(BOARDS_DIR, board.name, 'README.md')} says how it is started`,
   );
 }
 
@@ -137,6 +139,7 @@ async function startHostProgram(options: StartOptions): Promise<StartedBoard> {
     seed,
     stateFile,
     operandStackBytes,
+    updates: options.programUpdates,
     onLog: (text) => options.onLog(LOG_INFO, text),
     ...(onEnd && { onEnd }),
   });

@@ -1,4 +1,4 @@
-// What {{name}} promises, in virtual time: `npm test` takes a second and needs no network.
+// What {{name}} promises, in virtual time: `npm test` needs no network.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { simulate } from 'thimble/testing';

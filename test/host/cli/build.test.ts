@@ -104,6 +104,17 @@ describe('thimble build', () => {
     expect(stderr).toContain(error.message);
   });
 
+  it('takes nothing for a source that is none, and neither do run and flash', async () => {
+    const file = temporaryFile('key.pem', 'no program');
+    for (const args of [
+      ['build', file],
+      ['run', file],
+      ['flash', file, '--board', 'stm32vldiscovery'],
+    ]) {
+      await expectRefusal(args, 'ERR_USAGE_FILE', [file, 'ends in .ts']);
+    }
+  });
+
   it('lets an application that takes updates be built only for a board that does', async () => {
     await within(temporaryFolder(), async () => {
       expect((await build('updatable', '--board', 'native-sim')).board).toBe('native-sim');

@@ -1,7 +1,7 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Board, listBoards, readBoard } from '../../../host/firmware/boards.js';
+import { BOARDS_DIR, type Board, listBoards, readBoard } from '../../../host/firmware/boards.js';
 import { commandLine, planFlash } from '../../../host/firmware/flash.js';
 import { describeWithTools } from '../../tools.js';
 import { Exit, expectRefusal, temporaryFolder, thimbleWithin } from './command.js';
@@ -75,7 +75,9 @@ describe('thimble flash', () => {
       expect(stderr).toContain('[ERR_FLASH]');
       const { package: debian, hint } = board.flash!;
       expect(stderr).toContain(
-        debian === undefined ? `boards/${name}/README.md` : `apt-get install -y --no-install-recommends ${debian}`,
+        debian === undefined
+          ? join(BOARDS_DIR, name, 'README.md')
+          : `apt-get install -y --no-install-recommends ${debian}`,
       );
       if (hint !== undefined) expect(stderr).toContain(hint);
     },
@@ -182,6 +184,9 @@ describeWithTools([`${native.toolchain!.prefix}gcc`], 'thimble flash of a source
     const file = /[^ ]*beacon\.(hex|bin|elf)/.exec(command.join(' '))![0];
     expect(file).toBe(join('build', board.name, `beacon${file.slice(-4)}`));
     expect(existsSync(file)).toBe(true);
+    for (const ending of ['hex', 'bin']) {
+      expect(statSync(file.replace(/\w+$/, ending)).mode & 0o111, ending).toBe(0); // no program of this machine
+    }
   });
 });
 

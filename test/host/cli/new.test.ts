@@ -35,6 +35,16 @@ function npm(folder: string, ...args: string[]): Said {
 const readJson = (file: string): Record<string, unknown> => JSON.parse(readFileSync(file, 'utf8'));
 
 describe('thimble new', () => {
+  it('has comments that stand below each other, however long the name', async () => {
+    const readme = readFileSync(join(await make(), 'README.md'), 'utf8');
+    const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1]!);
+    expect(blocks.length).toBeGreaterThan(2);
+    for (const block of blocks) {
+      const columns = [...block.matchAll(/^(\S.*?)# /gm)].map((match) => match[1]!.length);
+      expect(new Set(columns).size, block).toBeLessThanOrEqual(1);
+    }
+  });
+
   it('makes a folder in which nothing is left to fill in', async () => {
     const project = await make();
     const files = readdirSync(project, { recursive: true, encoding: 'utf8' }).sort();
