@@ -17,7 +17,7 @@ export function addNetworkCommands(program: Command): void {
     .optionsGroup('The device:')
     .option('--seed <n>', 'what tells the device from others, 0 to 4294967295; default: a random one')
     .option('--state <file>', 'where its state outlives it; made if missing; default: nowhere')
-    .option('--update-key <file>', 'PEM of the key whose updates it takes; V8 only; default: it takes none')
+    .option('--update-key <file>', 'PEM of the key whose updates it takes; V8, and boards that say so; default: none')
     .option('--for <seconds>', 'switch it off after so long; default: run until Ctrl-C')
     .optionsGroup('What it says:')
     .option('--verbose', 'a line on stderr for every datagram')

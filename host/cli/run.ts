@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { Counter } from '../../assembly/protocol/index.js';
-import { type Board, readBoard } from '../firmware/boards.js';
-import { type StartedBoard, startBoard } from '../firmware/run/start.js';
+import { type Board, listBoards, readBoard } from '../firmware/boards.js';
+import { identityOf } from '../firmware/identity.js';
+import { type StartedBoard, type StartOptions, startBoard } from '../firmware/run/start.js';
 import { formatAddress } from '../net/udp.js';
 import type { UdpDevice } from '../net/udp-device.js';
 import { checkStateFile } from '../store/state-file.js';
-import type { DeviceUpdates } from '../update/device-updates.js';
 import { ANY_BOARD } from '../update/header.js';
 import { checkBroadcast, gatewayOf, portOf } from './addresses.js';
 import { BoardResets } from './board-resets.js';
@@ -67,7 +67,7 @@ async function run(app: string, options: RunCommandOptions, closers: Closers): P
     gateway,
     seed,
     stateFile: options.state,
-    updates: options.updateKey === undefined ? undefined : await takeUpdates(what.module, options.updateKey, board),
+    ...(options.updateKey !== undefined && (await takeUpdates(what.module, options.updateKey, board))),
     broadcast: options.broadcast,
     tap: (direction, bytes) => {
       traffic[direction]++;
@@ -99,10 +99,12 @@ function checkOptions(board: Board | undefined, options: RunCommandOptions): voi
   if (options.broadcast !== undefined && !isV8) {
     throw new UsageError('ERR_USAGE_BROADCAST', `--broadcast: ${board.name} hears its gateway alone`);
   }
-  if (options.updateKey !== undefined && !isV8) {
-    throw new UsageError('ERR_USAGE_STATE', `--update-key: ${board.name} has a key of its own`);
+  if (options.updateKey !== undefined && board !== undefined && !takesUpdates(board)) {
+    const others = listBoards().filter((name) => takesUpdates(readBoard(name)));
+    const why = `${board.name} takes no updates here; boards that do: ${others.join(', ')}`;
+    throw new UsageError('ERR_USAGE_UPDATES', `--update-key: ${why}; and V8 without --board`);
   }
-  if (options.updateKey !== undefined && options.state !== undefined) {
+  if (options.updateKey !== undefined && options.state !== undefined && isV8) {
     const why = 'an update lives as long as the process, and its state would outlive it';
     throw new UsageError('ERR_USAGE_STATE', `--state: not with --update-key: ${why}`);
   }
@@ -113,11 +115,25 @@ function checkOptions(board: Board | undefined, options: RunCommandOptions): voi
   if (options.state !== undefined) checkStateFile(options.state);
 }
 
+/** In this process or as a program of this machine: an emulated board has no way to be given the key. */
+const takesUpdates = (board: Board): boolean =>
+  board.updates === true && (board.engine === 'v8' || board.host !== undefined);
+
 /** The board of a device that runs on none is what a header that names any board means. */
-async function takeUpdates(module: string, keyFile: string, board: Board | undefined): Promise<DeviceUpdates> {
-  const { deviceUpdates } = await import('../firmware/device-updates.js');
-  const key = readInput('--update-key', keyFile);
-  return deviceUpdates(module, { key, keyFile: `--update-key ${keyFile}`, board: board?.name ?? ANY_BOARD });
+async function takeUpdates(
+  module: string,
+  file: string,
+  board: Board | undefined,
+): Promise<Pick<StartOptions, 'updates' | 'programUpdates'>> {
+  const { deviceUpdates, publicKey } = await import('../firmware/device-updates.js');
+  const key = readInput('--update-key', file);
+  const keyFile = `--update-key ${file}`;
+  if (board?.host === undefined) {
+    return { updates: deviceUpdates(module, { key, keyFile, board: board?.name ?? ANY_BOARD }) };
+  }
+  const { name, version } = identityOf(module, readInput('the module', module));
+  const pem = publicKey(key, keyFile).export({ type: 'spki', format: 'pem' }).toString();
+  return { programUpdates: { publicKey: pem, name, version } };
 }
 
 async function openNetwork(port: number, closers: Closers): Promise<{ host: string; port: number }> {

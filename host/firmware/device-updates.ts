@@ -1,5 +1,5 @@
 // The memory for updates of a device that V8 runs in this process; it is as long-lived as the process.
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ABI_VERSION } from '../../assembly/protocol/index.js';
@@ -42,7 +42,8 @@ export function deviceUpdates(file: string, { key, keyFile, board, trialMs }: De
   return new DeviceUpdates(receiver, slots, (module) => new DeviceModule(module.slice(), basename(file)));
 }
 
-function publicKey(pem: Uint8Array, file: string) {
+/** The public half of a key in PEM. Throws ERR_KEY; `file`: for the message. */
+export function publicKey(pem: Uint8Array, file: string): KeyObject {
   try {
     const key = createPublicKey(Buffer.from(pem));
     if (key.asymmetricKeyType === 'ed25519') return key;

@@ -151,6 +151,24 @@ describeWithTools(WAMR_TOOLS, 'updates of WAMR', () => {
     await device.stop('SIGKILL');
   });
 
+  it('are taken by thimble run, and kept beside the state', async () => {
+    const state = file('run-state');
+    const run = (): Program =>
+      thimble(
+        ...['run', file('updatable.wasm'), '--board', 'linux-wamr', '--update-key', file('key.pem')],
+        ...['--gateway', relay.address, '--seed', `${seed}`, '--state', state],
+      );
+    device = run();
+    await runs(OLD_VERSION);
+    const sender = update('next.wasm', 'key.pem');
+    expect(await sender.exit(), sender.errors).toBe(0);
+    await device.stop('SIGTERM');
+    expect(existsSync(join(`${state}.slots`, 'slot-1.wasm'))).toBe(true);
+    device = run();
+    await until('it runs', () => device.errors.includes('update: slot 1, 1.1.0, runs'));
+    await device.stop('SIGTERM');
+  });
+
   it('change nothing where another key has signed them', async () => {
     device = await start();
     await runs(OLD_VERSION);

@@ -1,7 +1,7 @@
 // An application on a board, whichever way the board runs here: V8 in this process, a program of this machine, or an
 // emulator behind a forwarder of this process. To the gateway and to whoever calls this they are all alike.
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { DeviceModule } from '../../device/device.js';
 import type { DeviceError } from '../../device/error.js';
 import type { Endpoint } from '../../net/peer-address.js';
@@ -10,7 +10,7 @@ import { formatAddress } from '../../net/udp.js';
 import { type StateStore, startUdpDevice, type UdpDevice } from '../../net/udp-device.js';
 import { StateFile } from '../../store/state-file.js';
 import type { DeviceUpdates } from '../../update/device-updates.js';
-import { BOARDS_DIR, type Board } from '../boards.js';
+import { type Board, readmeOf } from '../boards.js';
 import { FirmwareError } from '../error.js';
 import { startEmulator } from './emulator.js';
 import { HostProgram, type ProgramUpdates } from './host-program.js';
@@ -72,7 +72,7 @@ export function checkRuns(board: Board | undefined): void {
   if (board === undefined || board.engine === 'v8' || board.host !== undefined || board.emulator !== undefined) return;
   throw new FirmwareError(
     'ERR_BOARD_RUN',
-    `${board.name} does not run on this machine: ${join(BOARDS_DIR, board.name, 'README.md')} says how it is started`,
+    `${board.name} does not run on this machine: ${readmeOf(board)} says how it is started`,
   );
 }
 

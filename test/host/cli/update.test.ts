@@ -179,7 +179,7 @@ describe('thimble update', () => {
 
   it('says which devices that it runs take no updates', async () => {
     const run = ['run', old, '--update-key', key];
-    await expectRefusal([...run, '--board', 'linux-wamr'], 'ERR_USAGE_STATE', ['--update-key', 'linux-wamr']);
+    await expectRefusal([...run, '--board', 'microbit'], 'ERR_USAGE_UPDATES', ['microbit', 'linux-wamr', 'native-sim']);
     await expectRefusal([...run, '--state', join(folder, 'state')], 'ERR_USAGE_STATE', ['--state', '--update-key']);
     await expectRefusal(['run', old, '--update-key', old], 'ERR_KEY', ['--update-key', 'updatable.wasm', 'openssl']);
     await expectRefusal(['run', old, '--update-key', `${key}.no`], 'ERR_USAGE_FILE', ['--update-key', 'key.pem.no']);
