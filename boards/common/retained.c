@@ -48,7 +48,9 @@ const char *port_boot_cause(enum port_boot reason) {
   static char fault[] = " at 0x00000000";
   if (reason == PORT_BOOT_WATCHDOG) return ": a call did not come back in " TEXT(LOOP_BUDGET_MS) " ms";
   if (reason != PORT_BOOT_TRAP || retained.fault_at == 0) return ""; // why a module trapped it has said itself
-  for (uint32_t i = 0; i < 8; i++) fault[sizeof fault - 2 - i] = "0123456789abcdef"[retained.fault_at >> 4 * i & 15];
+  const uint32_t at = retained.fault_at;
+  retained.fault_at = 0; // another trap may be the module's own
+  for (uint32_t i = 0; i < 8; i++) fault[sizeof fault - 2 - i] = "0123456789abcdef"[at >> 4 * i & 15];
   return fault;
 }
 
@@ -56,13 +58,13 @@ uint32_t port_restart_ms(void) { return retained.wait_ms; }
 
 void port_started(void) { started_ms = port_now_ms(); }
 
-static _Noreturn void reset(enum port_boot reason, uint32_t fault_at) {
+void port_reset(enum port_boot reason) {
   retained.wait_ms = restart_delay_ms(retained.wait_ms, port_now_ms() - started_ms);
-  retained.fault_at = fault_at;
   retained.reason = reason;
   core_reset();
 }
 
-void port_reset(enum port_boot reason) { reset(reason, 0); }
-
-void retained_fault(uint32_t at) { reset(PORT_BOOT_TRAP, at); }
+void retained_fault(uint32_t at) {
+  retained.fault_at = at;
+  port_reset(PORT_BOOT_TRAP);
+}
