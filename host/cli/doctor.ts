@@ -1,4 +1,5 @@
 // thimble doctor: which tools there are on this machine, and what each board can have done with it here.
+import { isForSdk, readBoard, readmeOf } from '../firmware/boards.js';
 import { type BoardReadiness, type Examination, examine, type ToolReport } from '../firmware/doctor/examine.js';
 import { commandForPeople, install } from '../firmware/doctor/install.js';
 import { FirmwareError } from '../firmware/error.js';
@@ -36,6 +37,11 @@ function printExamination({ tools, boards, packages }: Examination): void {
   );
   print('');
   print(table(['board', 'builds here', 'runs here', 'can be written', 'missing'], boards.map(boardRow)));
+  const ofSdk = boards.map(({ name }) => readBoard(name)).filter(isForSdk);
+  if (ofSdk.length > 0) {
+    print(`\n${ofSdk.map(({ name }) => name).join(', ')}: a build is a module and a header for the SDK's own project:`);
+    for (const board of ofSdk) print(`  ${readmeOf(board)}`);
+  }
   const others = tools.filter((tool) => !tool.ready && tool.package === null);
   if (packages.length === 0 && others.length === 0) {
     print('\nEverything is here.');

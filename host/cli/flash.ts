@@ -1,7 +1,7 @@
 // thimble flash: an application onto a real board.
 import { existsSync } from 'node:fs';
-import { extname, join } from 'node:path';
-import { BOARDS_DIR, type Board, type FlashTool, readBoard } from '../firmware/boards.js';
+import { extname } from 'node:path';
+import { type Board, type FlashTool, isForSdk, readBoard, readmeOf } from '../firmware/boards.js';
 import { installCommand } from '../firmware/doctor/examine.js';
 import { FirmwareError } from '../firmware/error.js';
 import { checkFirmware } from '../firmware/firmware-file.js';
@@ -78,9 +78,13 @@ function show(plan: FlashPlan, board: Board, asJson: boolean, ran: boolean): voi
   }
   print(commandLine(plan));
   if (tool.hint !== undefined) process.stderr.write(`${tool.hint}\n`);
+  if (!isForSdk(board)) return;
+  const what =
+    "what was built is a module and a header for the SDK's own project, which this command builds and writes";
+  process.stderr.write(`${what}: ${readmeOf(board)}\n`);
 }
 
 function howToGet({ tool }: FlashPlan, board: Board): string {
-  if (tool.package === undefined) return `see ${join(BOARDS_DIR, board.name, 'README.md')}`;
+  if (tool.package === undefined) return `see ${readmeOf(board)}`;
   return `${installCommand([tool.package])}; then the command above does it`;
 }

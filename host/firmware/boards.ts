@@ -83,6 +83,14 @@ export function checkBoard(value: unknown, file: string): Board {
   throw new FirmwareError('ERR_BOARD', `${file}: ${explainSchemaError(validate.errors!, 'the board')}`);
 }
 
+/** Whether a build for it is no firmware, but a module and a header for a project of the board's SDK. */
+export function isForSdk({ engine, host }: Board): boolean {
+  return engine === 'wamr' && host === undefined;
+}
+
+/** Where it says how a board is built for, started and written to. */
+export const readmeOf = ({ name }: Pick<Board, 'name'>): string => join(BOARDS_DIR, name, 'README.md');
+
 function parse(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));

@@ -169,6 +169,7 @@ describe('thimble doctor', () => {
     expect(stdout).toMatch(/^ +curl +no +– +reads the metrics/m);
     expect(stdout).toMatch(/^ +tshark +yes +9\.9\.9 +dissects/m);
     expect(stdout).toMatch(/board +builds here +runs here +can be written +missing/);
+    expect(stdout).toMatch(/^esp-idf, zephyr: a build is a module and a header for the SDK's own project:$/m);
     expect(stdout).toMatch(/^ {2}(sudo )?apt-get install -y --no-install-recommends curl/m);
   });
 });

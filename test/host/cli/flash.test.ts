@@ -80,6 +80,7 @@ describe('thimble flash', () => {
           : `apt-get install -y --no-install-recommends ${debian}`,
       );
       if (hint !== undefined) expect(stderr).toContain(hint);
+      if (!fed.includes(board)) expect(stderr).toContain("a module and a header for the SDK's own project");
     },
   );
 
