@@ -117,8 +117,8 @@ extern "C" fn port_uart_put(octet: u8) {
 extern "C" fn restart_prepare(has_failed: bool, wait_ms: u32) {
     with(|port| {
         port.outbox.clear();
-        if has_failed && let Some(state) = &mut port.state {
-            state.forget();
+        if has_failed {
+            port.state.iter_mut().for_each(State::forget);
         }
     });
     sleep(Duration::from_millis(wait_ms.into()));
