@@ -121,7 +121,18 @@ function readApplication(file: string, place: string): string {
 /** What the compiler said, for whoever wrote the application and knows no other file. */
 function inWordsOf(said: string, application: string | undefined): string {
   if (application === undefined) return said;
-  return describeExports(said, relative(process.cwd(), application))
+  const words = describeExports(said, relative(process.cwd(), application))
     .replaceAll('assembly/apps/main.ts', relative(process.cwd(), application))
-    .replace(/assembly\/outside(\/[^\s:()]+)/g, (_all, file: string) => relative(process.cwd(), file));
+    .replace(/assembly\/outside(\/[^\s:()'"]+)/g, (_all, file: string) => relative(process.cwd(), file))
+    .replace(/(?:\.{1,2}\/)+outside(\/[^\s:()'"]+)/g, (_all, file: string) => asImported(file, application));
+  // What a copy of an example begins with.
+  return /^ERROR TS6054: File '(?:\S*\/)?index\.ts'/m.test(words)
+    ? `${words}\nThe library is imported from 'thimble'.`
+    : words;
+}
+
+/** A file's path as an import in the application has it. */
+function asImported(file: string, application: string): string {
+  const path = relative(dirname(application), file).split(sep).join('/');
+  return path.startsWith('.') ? path : `./${path}`;
 }

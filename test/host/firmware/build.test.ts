@@ -60,6 +60,16 @@ describe('an application outside of the repository', () => {
     });
   });
 
+  it('that imports the library as an example does is told how to, in its own words', async () => {
+    const failure = buildApp({ 'copy.ts': appText().replace("'thimble'", "'../index'") });
+    await expect(failure).rejects.toMatchObject({
+      code: 'ERR_COMPILE',
+      message: expect.stringMatching(/from '\.\.\/index'[\s\S]*The library is imported from 'thimble'\.$/),
+    });
+    const { message } = (await failure.catch((error: unknown) => error)) as Error;
+    expect(message).not.toContain('outside');
+  });
+
   it('whose file beside it does not compile is told which', async () => {
     const files = {
       'main.ts': appText("import { f } from './other';", 'f();'),
