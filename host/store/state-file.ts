@@ -1,6 +1,6 @@
 // A device's state in a file, replaced as a whole: whoever reads it finds one image or another, and never half of one. The
 // file says which module's state it is, since that of another would look whole to this one: both engines of this machine have
-// this format (the other is boards/linux-wamr/src/state.rs).
+// this format (the other is state.rs of the board that is a program of Linux).
 //
 //   0            8         12            16               48                       80
 //  ┌────────────┬─────────┬─────────────┬────────────────┬────────────────────────┬───────┐
