@@ -1,7 +1,5 @@
-// What boards with native code do around a reset, in their emulators: who failed waits longer each time and says where, and a
-// state is sealed however short the waits of its application are.
+// What boards with native code do around a reset, in their emulators: who failed waits longer each time and says where.
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { PacketType, ReturnCode } from '../../assembly/protocol/index.js';
 import { RESTART_CALM_MS, RESTART_MS_MAX, RESTART_MS_MIN } from '../../host/device/restart.js';
@@ -15,11 +13,6 @@ const STOPS = 1;
 /** Nothing is there, on any of the boards. */
 const NOWHERE = 0x7000_0000;
 const WARNING = 1;
-const RESETS = 8;
-/** Some come while the board is busy. */
-const RESUMED_MIN = 3;
-/** Not in step with the application's turns. */
-const BETWEEN_RESETS_MS = 533;
 /** The emulator's time and ours are not the same to the millisecond. */
 const EARLY_MS = 50;
 
@@ -82,23 +75,6 @@ for (const board of NATIVE_BOARDS) {
       expect(line.levels.at(-1)).toBe(WARNING);
       const elf = readFileSync((await buildFirmware(board, testApp('faulty'))).elf);
       expect(isInText(elf, at)).toBe(true);
-    });
-
-    it('goes on after a reset although its application never waits longer than 50 ms', async () => {
-      const { elf } = await buildFirmware(board, testApp('ticking'));
-      const line = await Conversation.start(board, elf, 1);
-      talk = line;
-      await line.packet(PacketType.Connect);
-      accept(line);
-      let resumed = 0;
-      for (let i = 0; i < RESETS; i++) {
-        await sleep(BETWEEN_RESETS_MS);
-        await line.board.reset();
-        accept(line);
-      }
-      await sleep(BETWEEN_RESETS_MS);
-      for (const said of line.logs) if (said === 'resumed') resumed++;
-      expect(resumed, line.logs.join(', ')).toBeGreaterThanOrEqual(RESUMED_MIN);
     });
   });
 }

@@ -113,11 +113,11 @@ describe('a scenario file', () => {
 
   it.each(rows)('that %s is refused', async (_problem, scenario, mentions) => {
     const file = temporaryFile('fleet.json', scenario);
-    await expectRefusal(['sim', file, '--json'], 'ERR_SCENARIO', ['fleet.json: ', ...mentions]);
+    await expectRefusal(['sim', file], 'ERR_SCENARIO', ['fleet.json: ', ...mentions]);
   });
 
   it('that runs a module which waits for calls is refused', async () => {
     const file = temporaryFile('fleet.json', withGroup({ app: 'modem-mqttsn' }));
-    await expectRefusal(['sim', file, '--json'], 'ERR_SCENARIO', ['"modem-mqttsn"', 'take an application']);
+    await expectRefusal(['sim', file], 'ERR_SCENARIO', ['"modem-mqttsn"', 'take an application']);
   });
 });
