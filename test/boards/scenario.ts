@@ -2,15 +2,11 @@
 // the real gateway and broker and over a radio that loses, doubles and reorders; to be replayed on any engine, which must
 // answer each call with the same octets.
 import { join } from 'node:path';
-import { Broker } from '../../host/broker/broker.js';
-import { BrokerUpstream } from '../../host/broker/upstream.js';
-import { Xoshiro128 } from '../../host/core/random.js';
-import type { Timer } from '../../host/core/timer-queue.js';
+import { publish } from '../../bench/footprint/day.js';
+import { type Inhabitant, World } from '../../bench/footprint/world.js';
 import { type Device, DeviceModule } from '../../host/device/device.js';
-import { Gateway } from '../../host/gateway/index.js';
 import type { Millis, Qos, UpstreamSession } from '../../host/ports.js';
-import { Link, type LinkOptions } from '../../host/sim/link.js';
-import { type Action, Scheduler } from '../../host/sim/scheduler.js';
+import type { LinkOptions } from '../../host/sim/link.js';
 
 export const TOUR = join(import.meta.dirname, '..', 'e2e', 'apps', 'tour.ts');
 
@@ -38,7 +34,6 @@ export interface Recording {
 }
 
 const SECOND: Millis = 1_000;
-const BOARD = 'board';
 const BAD_RADIO: Partial<LinkOptions> = {
   loss: { model: 'bernoulli', lossPercent: 15 },
   duplicatePercent: 8,
@@ -77,22 +72,16 @@ const SCRIPT: readonly (readonly [atS: number, qos: Qos, payload: string])[] = [
 
 /** Plays the scenario with `wasm`, a build of the tour, on V8. `seed`: of the device; of the radio besides. */
 export function record(wasm: Uint8Array, seed: number): Recording {
-  return new World(wasm, seed).run();
+  return new Tour(wasm, seed).run();
 }
 
-class World {
+class Tour implements Inhabitant {
+  readonly isOn = true;
   private readonly calls: Recorded[] = [];
   private readonly messages: string[] = [];
-  private readonly scheduler = new Scheduler();
-  private readonly broker = new Broker({}, { random: new Xoshiro128(1) });
-  private readonly upstream = new BrokerUpstream(this.broker);
-  private readonly gateway: Gateway;
-  private readonly up: Link;
-  private readonly down: Link;
+  private readonly world: World;
   private readonly device: Device;
   private sent: Uint8Array[] = [];
-  private wakeUp: Timer<Action> | undefined;
-  private coreDue: Timer<Action> | undefined;
   /** Packets sent so far that are the middle of a QoS 2 flow. */
   private middles = 0;
 
@@ -100,18 +89,7 @@ class World {
     wasm: Uint8Array,
     private readonly seed: number,
   ) {
-    this.up = new Link(BAD_RADIO, new Xoshiro128(2 * seed + 1));
-    this.down = new Link(BAD_RADIO, new Xoshiro128(2 * seed + 2));
-    this.gateway = new Gateway(
-      { tRetryMs: 4_000 },
-      {
-        link: { send: (_, datagram) => this.transmit(datagram), broadcast: (datagram) => this.transmit(datagram) },
-        upstream: this.upstream,
-        random: new Xoshiro128(3),
-        log: () => {},
-        rescheduled: () => {},
-      },
-    );
+    this.world = new World({ radioSeed: 2 * seed + 1, radio: BAD_RADIO, outage: OUTAGE, endMs: END_MS }, this);
     this.device = new DeviceModule(wasm, 'tour').create({
       send: (datagram) => {
         this.sent.push(datagram.slice());
@@ -121,31 +99,34 @@ class World {
   }
 
   run(): Recording {
-    this.gateway.start(0);
+    const { world } = this;
     const session = this.openClient();
     const serial = this.seed.toString(16).padStart(8, '0');
     for (const [atS, qos, text] of SCRIPT) {
       const isIn = text.startsWith('>');
       const topic = `board/${serial}/${isIn ? 'in' : 'do'}`;
-      const payload = new TextEncoder().encode(isIn ? text.slice(1) : text);
-      this.at(atS * SECOND, (now) => {
-        session.publish({ topic, payload, qos, retain: false }, qos === 0 ? 0 : atS, false, now, (_, then) => {
-          if (qos === 2) session.release(atS, then, () => {});
-        });
-      });
+      world.at(atS * SECOND, (now) => publish(session, { topic, payload: isIn ? text.slice(1) : text, qos }, atS, now));
     }
-    this.at(SECOND, (now) => {
+    world.at(SECOND, (now) => {
       this.step({ call: 'start', now, seed: this.seed });
-      this.poll(now);
+      world.poll(now);
     });
-    this.scheduler.runUntil(END_MS);
+    world.run();
     this.hibernate(END_MS);
     return { calls: this.calls, messages: this.messages };
   }
 
+  receive(datagram: Uint8Array, now: Millis): void {
+    this.step({ call: 'receive', now, datagram });
+  }
+
+  poll(now: Millis): Millis {
+    return this.step({ call: 'poll', now });
+  }
+
   /** An application at the broker that hears everything. */
   private openClient(): UpstreamSession {
-    const session: UpstreamSession = this.upstream.open(
+    const session: UpstreamSession = this.world.upstream.open(
       { clientId: 'hall', clean: true },
       {
         connected: () => {},
@@ -162,50 +143,6 @@ class World {
     return session;
   }
 
-  private at(ms: Millis, action: Action): void {
-    this.scheduler.at(ms, (now) => {
-      action(now);
-      this.armCores();
-    });
-  }
-
-  /** The gateway's and the broker's next deadlines. */
-  private armCores(): void {
-    const due = Math.min(this.gateway.nextDue(), this.broker.nextDue());
-    if (this.coreDue !== undefined) this.scheduler.cancel(this.coreDue);
-    this.coreDue = undefined;
-    if (due === Number.POSITIVE_INFINITY) return;
-    this.coreDue = this.scheduler.at(due, (now) => {
-      this.coreDue = undefined;
-      this.broker.poll(now);
-      this.gateway.poll(now);
-      this.armCores();
-    });
-  }
-
-  private transmit(datagram: Uint8Array): void {
-    const { now } = this.scheduler;
-    if (isOut(now)) return;
-    this.down.transmit(datagram, now, (copy, atMs) => {
-      this.at(atMs, (then) => {
-        this.step({ call: 'receive', now: then, datagram: copy });
-        this.poll(then);
-      });
-    });
-  }
-
-  private poll(now: Millis): void {
-    if (this.wakeUp !== undefined) this.scheduler.cancel(this.wakeUp);
-    this.wakeUp = undefined;
-    const delayMs = this.step({ call: 'poll', now });
-    if (delayMs < END_MS) {
-      this.wakeUp = this.scheduler.at(now + delayMs, (then) => {
-        this.poll(then);
-        this.armCores();
-      });
-    }
-  }
-
   /** What a board does around a reset. */
   private hibernate(now: Millis): void {
     this.step({ call: 'seal' });
@@ -218,24 +155,19 @@ class World {
     const { sent } = this;
     const { region } = this.device.module;
     this.calls.push({ call, result, sent, ...(call.call === 'seal' && { image: region.slice() }) });
-    for (const datagram of sent) this.say(datagram);
+    for (const datagram of sent) this.say(datagram, 'now' in call ? call.now : 0);
     return result;
   }
 
-  private say(datagram: Uint8Array): void {
-    const { now } = this.scheduler;
+  private say(datagram: Uint8Array, now: Millis): void {
     const isMiddle = datagram[1] === PUBREL || datagram[1] === PUBREC;
     if (isMiddle && this.middles++ % NAP_EVERY === 0) {
-      const awakeMs = now + NAP_MS;
-      this.at(awakeMs, (then) => {
+      this.world.at(now + NAP_MS, (then) => {
         this.hibernate(then);
-        this.poll(then);
+        this.world.poll(then);
       });
     }
-    if (isOut(now)) return;
-    this.up.transmit(datagram, now, (copy, atMs) => {
-      this.at(atMs, (then) => this.gateway.receive(BOARD, copy, then));
-    });
+    this.world.say(datagram);
   }
 }
 
@@ -243,8 +175,6 @@ const PUBREC = 0x0f;
 const PUBREL = 0x10;
 const NAP_EVERY = 3;
 const NAP_MS: Millis = 2;
-
-const isOut = (now: Millis): boolean => now >= OUTAGE.fromMs && now < OUTAGE.toMs;
 
 /** One call into a device on V8. */
 export function perform(device: Device, call: Call): number {
