@@ -20,7 +20,6 @@ class ByteClient {
 
   constructor(
     private readonly world: World,
-    packetBytesMax?: number,
   ) {
     const sink = {
       write: (chunk: Uint8Array) => this.written.push(chunk),
@@ -28,12 +27,7 @@ class ByteClient {
         this.closedBy = reason;
       },
     };
-    this.stream = new PacketStream(
-      world.broker,
-      sink,
-      world.now,
-      packetBytesMax === undefined ? {} : { packetBytesMax },
-    );
+    this.stream = new PacketStream(world.broker, sink, world.now);
   }
 
   say(...chunks: Uint8Array[]): this {
