@@ -2,14 +2,7 @@
 // answer waits (MQTT 5.0, 3.1.4).
 import type { Millis } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
-import {
-  authenticationOf,
-  clientIdOf,
-  connackProperties,
-  levelOf,
-  limitAgainst,
-  termsOf,
-} from './connecting.js';
+import { authenticationOf, clientIdOf, connackProperties, levelOf, limitAgainst, termsOf } from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
 import type { Open } from './exchange.js';

@@ -1,5 +1,6 @@
 // What an open connection's packets do: sections 3.3 to 3.15. The packets have passed the rules in violations.ts.
 import { topicLevels } from '../core/topics.js';
+import { isUtf8 } from '../core/utf8.js';
 import type { Millis, Qos } from '../ports.js';
 import type { Client, Permit } from './access.js';
 import { msOf, type Terms } from './connecting.js';
@@ -21,7 +22,6 @@ import type { Session } from './session.js';
 import type { BrokerState } from './state.js';
 import { takeSubscribe, takeUnsubscribe } from './subscribing.js';
 import type { Clause, Violation } from './violations.js';
-import { isUtf8 } from './wellformed.js';
 import type { HeldWill } from './wills.js';
 
 /** The broker's own topics, which clients may read and not write (section 4.7.2). */

@@ -188,10 +188,7 @@ describe('the window', () => {
     const id = client.messages()[0]!.messageId;
     client.ack('pubrec', id);
     client.ack('pubrec', id);
-    expect(client.take()).toEqual([
-      ackPacket('pubrel', id),
-      ackPacket('pubrel', id),
-    ]);
+    expect(client.take()).toEqual([ackPacket('pubrel', id), ackPacket('pubrel', id)]);
   });
 
   it('counts acknowledgements of what it does not know, and answers an unknown PUBREC', () => {
@@ -228,10 +225,7 @@ describe('redelivery', () => {
     world.publish('t', '6', 1);
     const again = world.connect('s', { clean: false });
     const heard = again.take();
-    expect(heard.slice(0, 2)).toEqual([
-      ackPacket('pubrel', ids[2]),
-      ackPacket('pubrel', ids[0]),
-    ]);
+    expect(heard.slice(0, 2)).toEqual([ackPacket('pubrel', ids[2]!), ackPacket('pubrel', ids[0]!)]);
     expect(heard.slice(2)).toMatchObject([
       { messageId: ids[1], dup: true, payload: utf8('2') },
       { messageId: ids[3], dup: true, payload: utf8('4') },
