@@ -61,7 +61,7 @@ export const BROKER_DEFAULTS: BrokerConfig = {
   receiveMax: 1_000,
   qosMax: 2,
   topicAliasMax: 64,
-  inflightMax: 20,
+  inflightMax: 100,
   queueMessagesMax: 1_000,
   queueBytesMax: MIB,
   sessionsMax: 100_000,
