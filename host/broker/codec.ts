@@ -12,6 +12,7 @@ import {
   type OutgoingAlias,
 } from './hot-packets.js';
 import { fromLibrary, toLibrary } from './library-packets.js';
+import { DUP } from './packet-types.js';
 import { LEVEL_MQTT_3_1, LEVEL_MQTT_3_1_1, LEVEL_MQTT_5, type Level, type Packet } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
 import { type Fault, PacketType, packetTypeOf, protocolIn, shapeFaultOf } from './wellformed.js';
@@ -30,6 +31,8 @@ const CUT_CONNECT: Decoded = { fault: { reason: ReasonCode.MalformedPacket, why:
 /** mqtt-packet has a complaint that the check of the shape does not have: there is none that is known. */
 const UNREADABLE: Decoded = { fault: { reason: ReasonCode.MalformedPacket, why: 'unreadable' } };
 
+const SHORT_AUTH: Decoded = { packet: { cmd: 'auth', reasonCode: ReasonCode.Success } };
+
 /**
  * One packet from one frame of `FrameSplitter`, sent by a client that speaks `level`; undefined while that is not known,
  * and nothing but a CONNECT is expected. The CONNECT of a level that is not spoken is a packet without anything but its
@@ -42,7 +45,13 @@ export function decode(frame: Uint8Array, bodyAt: number, level: Level | undefin
   if (fault !== undefined) return { fault };
   const buffer = asBuffer(frame);
   const packet = decodeHot(buffer, bodyAt, level, now);
-  return packet === undefined ? parse(buffer, bodyAt, level) : { packet };
+  if (packet !== undefined) return { packet };
+  return isShortAuth(frame, bodyAt) ? SHORT_AUTH : parse(buffer, bodyAt, level);
+}
+
+/** 3.15.2.1: Success without properties may be left out, which mqtt-packet does not know. */
+function isShortAuth(frame: Uint8Array, bodyAt: number): boolean {
+  return frame.length === bodyAt && packetTypeOf(frame[0]!) === PacketType.Auth;
 }
 
 function decodeConnect(frame: Uint8Array, bodyAt: number): Decoded {
@@ -93,13 +102,11 @@ function parse(frame: Buffer, bodyAt: number, level: Level | undefined): Decoded
   return UNREADABLE;
 }
 
-const DUP_OF_3_1 = 0x08;
-
 /** MQTT 3.1 allows DUP on SUBSCRIBE and UNSUBSCRIBE, mqtt-packet does not. Other packets that get here have no flags. */
 function withoutDup(frame: Buffer): Buffer {
-  if ((frame[0]! & DUP_OF_3_1) === 0) return frame;
+  if ((frame[0]! & DUP) === 0) return frame;
   const plain = Buffer.from(frame);
-  plain[0]! &= ~DUP_OF_3_1;
+  plain[0]! &= ~DUP;
   return plain;
 }
 
