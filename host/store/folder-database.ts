@@ -63,10 +63,12 @@ async function openAlone(folder: string, options: FolderOptions): Promise<Folder
 async function openSound(folder: string, options: FolderOptions): Promise<FolderDatabase> {
   const marker = readMarker(folder, options.kind);
   const boot = bootId();
-  const wasCut =
-    marker?.durability !== 'disk' && typeof marker?.inUseSinceBoot === 'string' && marker.inUseSinceBoot !== boot;
+  const isInUse = typeof marker?.inUseSinceBoot === 'string';
+  const wasCut = isInUse && marker.inUseSinceBoot !== boot && marker.durability === 'process';
+  const wasRecovered = wasCut || (isInUse && marker.wasRecovered);
+  const says = { kind: options.kind, durability: options.durability, inUseSinceBoot: boot, wasRecovered };
   // The folder is ours from now on: an end in the middle leaves nothing that would later look like somebody else's.
-  if (marker === undefined) writeMarker(folder, options.kind, options.durability, boot);
+  if (marker === undefined) writeMarker(folder, says);
   const finding = existsSync(join(folder, DATA)) ? await probe(folder) : 'sound';
   if (typeof finding === 'object') throw inUse(folder, finding.inUse);
   if (finding === 'damaged') {
@@ -88,8 +90,8 @@ async function openSound(folder: string, options: FolderOptions): Promise<Folder
     }
     // What an earlier process wrote in this run of the machine may not be on the disk yet, nor the database's own name.
     if (options.durability === 'disk') syncFile(join(folder, DATA));
-    writeMarker(folder, options.kind, options.durability, boot);
-    return new FolderDatabase(folder, options, database, records.whole, wasCut);
+    writeMarker(folder, says);
+    return new FolderDatabase(folder, options, database, records.whole, wasRecovered);
   } catch (error) {
     await database.close();
     throw error;
@@ -201,7 +203,8 @@ export class FolderDatabase {
     try {
       await this.database.close();
       syncFile(join(this.folder, DATA));
-      writeMarker(this.folder, this.options.kind, this.options.durability, null);
+      const { kind, durability } = this.options;
+      writeMarker(this.folder, { kind, durability, inUseSinceBoot: null, wasRecovered: false });
     } catch (error) {
       throw this.writeError(error as Error);
     } finally {

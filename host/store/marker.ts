@@ -24,6 +24,8 @@ export interface Marker {
   readonly durability: Durability;
   /** Of the run of the machine in which the store was last in use; null where it was closed. */
   readonly inUseSinceBoot: string | null;
+  /** The machine had stopped while it was in use with `process`, and it has not been closed since. */
+  readonly wasRecovered: boolean;
 }
 
 /** undefined where the folder is empty. Throws ERR_STORE_FOREIGN, ERR_STORE_VERSION, ERR_STORE_DAMAGED. */
@@ -43,7 +45,7 @@ export function readMarker(folder: string, kind: StoreKind): Marker | undefined 
     throw new StoreError('ERR_STORE_DAMAGED', folder, `${FILE} cannot be read; remove the folder to begin anew`);
   }
   // Stores were the first, and say neither.
-  const marker = { kind: 'store', durability: 'process', ...found } as Marker;
+  const marker = { kind: 'store', durability: 'process', wasRecovered: false, ...found } as Marker;
   if (marker.kind !== kind && marker.kind in FORMATS) {
     const what = `holds ${OWNERS[marker.kind]}, where ${OWNERS[kind]} is to be; name another folder`;
     throw new StoreError('ERR_STORE_FOREIGN', folder, what);
@@ -64,13 +66,8 @@ function parse(text: string): Partial<Marker> | undefined {
 }
 
 /** All of it or nothing, also where the machine stops in the middle. */
-export function writeMarker(
-  folder: string,
-  kind: StoreKind,
-  durability: Durability,
-  inUseSinceBoot: string | null,
-): void {
-  const marker: Marker = { kind, format: FORMATS[kind], durability, inUseSinceBoot };
+export function writeMarker(folder: string, says: Omit<Marker, 'format'>): void {
+  const marker: Marker = { format: FORMATS[says.kind], ...says };
   const file = join(folder, FILE);
   const fd = openSync(`${file}.new`, 'w');
   try {
