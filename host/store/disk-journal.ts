@@ -44,8 +44,9 @@ export class DiskJournal implements Journal {
   /** A group is on its way, or about to be. */
   private isBusy = false;
   private isFailed = false;
-  private isClosing = false;
-  private idle = (): void => {};
+  private isClosed = false;
+  /** Told once nothing is on its way. */
+  private idle: (() => void)[] = [];
 
   /** Use `openDiskJournal`. */
   constructor(
@@ -78,7 +79,7 @@ export class DiskJournal implements Journal {
 
   /** Throws ERR_STORE_WRITE where the journal is closed. */
   commit(done: Done): void {
-    if (this.isClosing) throw this.closed();
+    if (this.isClosed) throw this.closed();
     if (this.isFailed) return;
     this.gather();
     this.waiting.push(done);
@@ -87,19 +88,22 @@ export class DiskJournal implements Journal {
     setImmediate(() => this.writeGroup()); // those of the same turn of the event loop go together
   }
 
-  /** Waits for all commits. What was put after the last of them is gone. Does nothing the second time. */
+  /**
+   * Waits for all commits, also those that come while it waits. What was put after the last of them is gone. Rejects with
+   * ERR_STORE_WRITE where the disk fails. Does nothing the second time.
+   */
   async close(): Promise<void> {
-    this.isClosing = true;
-    if (this.isBusy) {
+    while (this.isBusy) {
       await new Promise<void>((resolve) => {
-        this.idle = resolve;
+        this.idle.push(resolve);
       });
     }
+    this.isClosed = true;
     await this.folder.close();
   }
 
   private change(key: string, value: Uint8Array | undefined): void {
-    if (this.isClosing) throw this.closed();
+    if (this.isClosed) throw this.closed();
     if (!this.isFailed) this.open.set(key, value);
   }
 
@@ -141,8 +145,11 @@ export class DiskJournal implements Journal {
     if (this.waiting.length > 0) this.writeGroup();
     else this.isBusy = false;
     const now = this.options.clock();
-    for (const done of waiting) done(now);
-    if (!this.isBusy) this.idle();
+    try {
+      for (const done of waiting) done(now);
+    } finally {
+      this.rest();
+    }
   }
 
   private async fail(error: Error): Promise<void> {
@@ -152,7 +159,12 @@ export class DiskJournal implements Journal {
     const cause = await causeOf(error);
     this.isBusy = false;
     this.options.failed(this.folder.writeError(cause));
-    this.idle();
+    this.rest();
+  }
+
+  private rest(): void {
+    if (this.isBusy) return;
+    for (const resolve of this.idle.splice(0)) resolve();
   }
 
   private closed(): StoreError {
