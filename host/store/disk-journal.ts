@@ -126,18 +126,20 @@ export class DiskJournal implements Journal {
     );
   }
 
-  /** LMDB makes one transaction of all that it is told in one turn of the event loop. */
   private async write(changes: Changes): Promise<void> {
+    if (changes.size === 0) return;
     const { database } = this.folder;
-    let committed: Promise<boolean> | undefined;
-    for (const [key, value] of changes) {
-      if (value === undefined) committed = database.remove(databaseKeyOf(key));
-      else {
-        const { databaseKey, databaseValue } = encodeRecord(key, value);
-        committed = database.put(databaseKey, databaseValue);
+    // One transaction, and one promise: others that LMDB makes of its own accord would be broken with nobody to hear it.
+    await database.batch(() => {
+      for (const [key, value] of changes) {
+        if (value === undefined) {
+          database.remove(databaseKeyOf(key));
+        } else {
+          const { databaseKey, databaseValue } = encodeRecord(key, value);
+          database.put(databaseKey, databaseValue);
+        }
       }
-    }
-    await committed;
+    });
   }
 
   private written(waiting: readonly Done[]): void {

@@ -108,6 +108,7 @@ function openDatabase(folder: string, durability: Durability, file?: string): Da
     noSubdir: file !== undefined, // whatever the folder's name looks like
     noSync: durability === 'process',
     overlappingSync: false,
+    eventTurnBatching: false, // transactions are made by `batch` or at once
     encoding: 'binary',
     keyEncoding: 'binary',
   });

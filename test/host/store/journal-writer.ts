@@ -6,6 +6,8 @@ const DISK_JOURNAL = new URL('../../../build/host/store/disk-journal.js', import
 /** Of the record that says which transaction was the last. */
 export const LAST = 'last';
 const KEYS = 60;
+/** So many that each transaction brings new ones. */
+const MANY_KEYS = 1_000_000;
 
 /**
  * What a transaction changes: the record of its number, and eight others, of which some go. No two transactions leave the same
@@ -20,11 +22,11 @@ function changesOf(n: number, keys: number): [key: string, value: Uint8Array | u
   return changes;
 }
 
-/** What a journal holds after transactions 0 to `count` - 1. */
-export function afterTransactions(count: number): Map<string, Uint8Array> {
+/** What a journal holds after transactions 0 to `count` - 1; `isBounded`: of a BoundedJournalWriter. */
+export function afterTransactions(count: number, isBounded = false): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>();
   for (let n = 0; n < count; n++) {
-    for (const [key, value] of changesOf(n, KEYS)) {
+    for (const [key, value] of changesOf(n, isBounded ? MANY_KEYS : KEYS)) {
       if (value === undefined) records.delete(key);
       else records.set(key, value);
     }
@@ -39,8 +41,9 @@ ${changesOf.toString()}
 function say(text) {
   for (;;) try { writeSync(1, text + '\\n'); return; } catch (error) { if (error.code !== 'EAGAIN') throw error; }
 }
-const [, folder, durability, from] = process.argv;
+const [, folder, durability, from, keys] = process.argv;
 let hasFailed = false;
+let underWay = 0;
 const failed = (error) => {
   hasFailed = true;
   say('failed ' + error.name + ' ' + error.code + ' ' + error.message);
@@ -48,11 +51,17 @@ const failed = (error) => {
 const journal = await openDiskJournal(folder, { clock: () => 0, failed, durability });
 say('open');
 for (let n = Number(from); !hasFailed; n++) {
-  for (const [key, value] of changesOf(n, ${KEYS})) {
+  for (const [key, value] of changesOf(n, Number(keys))) {
     if (value === undefined) journal.delete(key); else journal.put(key, value);
   }
-  journal.commit(() => say(n));
-  if (n % 13 === 0) await new Promise((resolve) => setTimeout(resolve, n % 3));
+  journal.commit(() => {
+    say(n);
+    underWay--;
+  });
+  underWay++;
+  const pause = () => new Promise((resolve) => setTimeout(resolve, n % 3));
+  if (n % 13 === 0) await pause();
+  while (underWay > 40 && !hasFailed) await pause();
 }
 journal.put('too late', new Uint8Array(1));
 journal.commit(() => say('done after the failure'));
@@ -60,19 +69,20 @@ await new Promise((resolve) => setTimeout(resolve, 20));
 await journal.close().then(() => say('closed'), (error) => say('not closed: ' + error.code));
 `;
 
-const argumentsFor = (folder: string, durability: Durability, from: number): readonly string[] => [
+const argumentsFor = (folder: string, durability: Durability, from: number, keys: number): readonly string[] => [
   '--input-type=module',
   '-e',
   PROGRAM,
   folder,
   durability,
   `${from}`,
+  `${keys}`,
 ];
 
-/** Commits transactions from `from` on, a few at a time, until it is killed. */
+/** Commits transactions from `from` on, at most 40 under way, until it is killed. */
 export class JournalWriter extends WritingProcess {
   constructor(folder: string, durability: Durability, from: number) {
-    super(process.execPath, argumentsFor(folder, durability, from));
+    super(process.execPath, argumentsFor(folder, durability, from, KEYS));
   }
 }
 
@@ -80,6 +90,6 @@ export class JournalWriter extends WritingProcess {
 export class BoundedJournalWriter extends WritingProcess {
   constructor(folder: string, durability: Durability, blocksMax: number) {
     const script = `ulimit -f ${blocksMax} && exec "$0" "$@"`;
-    super('sh', ['-c', script, process.execPath, ...argumentsFor(folder, durability, 0)]);
+    super('sh', ['-c', script, process.execPath, ...argumentsFor(folder, durability, 0, MANY_KEYS)]);
   }
 }
