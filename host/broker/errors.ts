@@ -45,9 +45,13 @@ export const CLOSE_CODES: Readonly<Partial<Record<CloseReason, ReasonCode>>> = {
 };
 
 /** Stable codes of `BrokerError`. */
-export type BrokerErrorCode = 'ERR_BROKER_CONFIG' | 'ERR_BROKER_MESSAGE' | 'ERR_BROKER_RECORD';
+export type BrokerErrorCode =
+  | 'ERR_BROKER_CONFIG'
+  | 'ERR_BROKER_MESSAGE'
+  /** What the journal holds is not what this version of the broker wrote. */
+  | 'ERR_BROKER_RECORD';
 
-/** A mistake of the host that calls the broker, or a record that it cannot read; never the mistake of a client. */
+/** A mistake of the host that calls the broker, or what it was given to remember; never of a client. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
 
