@@ -1,8 +1,9 @@
 // The broker on TCP sockets: joins each socket to a PacketStream, and real time to the broker's deadlines. A socket that
 // fails takes its own connection with it and nothing else.
 import { createServer, type Socket } from 'node:net';
+import type { Peer } from '../broker/access.js';
 import type { Broker } from '../broker/broker.js';
-import { PACKET_BYTES_MAX_DEFAULT, PacketStream } from '../broker/stream.js';
+import { PacketStream } from '../broker/stream.js';
 import type { Log, Millis } from '../ports.js';
 import { monotonicNow, TIMEOUT_MS_MAX } from './clock.js';
 import { listening } from './listen-error.js';
@@ -21,8 +22,6 @@ export interface TcpOptions {
 export interface TcpLimits {
   /** Sockets at a time; more are closed as they come. */
   readonly connectionsMax: number;
-  /** The largest packet that is taken, bytes. */
-  readonly packetBytesMax: number;
   /**
    * Bytes written and not yet taken by the network, above which a socket counts as congested: PUBLISHes then wait in
    * the session, and nothing more is read from it, so that it cannot ask for more. Not below 64 KiB, since a socket
@@ -37,7 +36,6 @@ export interface TcpLimits {
 
 export const TCP_LIMITS: TcpLimits = {
   connectionsMax: 100_000,
-  packetBytesMax: PACKET_BYTES_MAX_DEFAULT,
   writeBufferBytesMax: 1024 * 1024,
   stallMsMax: 60_000,
   closeGraceMs: 1_000,
@@ -114,8 +112,8 @@ export interface SocketContext {
   readonly log: Log;
   readonly limits: TcpLimits;
   readonly timer: BrokerTimer;
-  /** What `Access` is told of the other end. Default: the remote address. */
-  readonly peer?: unknown;
+  /** What `Access` is told of the other end. Default: TCP, and the remote address. */
+  readonly peer?: Peer;
 }
 
 /** One socket, plain or TLS, from its opening to its end. */
@@ -135,7 +133,14 @@ export class MqttSocket {
     private readonly socket: Socket,
     private readonly context: SocketContext,
   ) {
-    const { limits, peer = socket.remoteAddress } = context;
+    const { remoteAddress, remotePort } = socket;
+    const {
+      peer = {
+        transport: 'tcp',
+        ...(remoteAddress && { address: remoteAddress }),
+        ...(remotePort && { port: remotePort }),
+      },
+    } = context;
     const sink = {
       write: (bytes: Uint8Array): void => this.write(bytes),
       close: (): void => this.finish(),
@@ -149,7 +154,7 @@ export class MqttSocket {
     socket.on('drain', () => this.drained());
     socket.on('error', (error: NodeJS.ErrnoException) => context.log('debug', 'tcp-socket', { code: error.code }));
     socket.on('close', () => this.gone());
-    this.stream = new PacketStream(broker, sink, context.clock(), { packetBytesMax: limits.packetBytesMax, peer });
+    this.stream = new PacketStream(broker, sink, context.clock(), { peer });
     context.timer.wake();
   }
 
