@@ -2,11 +2,11 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { CONNACK, connect, DISCONNECTED, PUBLISH, SUBACK, subscribe, TYPE } from './packets.js';
 import { FrameScanner, type OnFrame } from './scanner.js';
+import { HOST } from './settings.js';
 
 const READ_BYTES = 64 * 1024;
 const READ_BUFFER = Buffer.alloc(READ_BYTES);
 
-export const HOST = '127.0.0.1';
 /** Clients that are connected at the same time, unless a task asks for something else. */
 export const CONNECTING_MAX = 50;
 /** Nothing for so long: whatever is waited for does not come. */
