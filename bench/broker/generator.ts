@@ -43,7 +43,8 @@ async function runTraffic(order: TrafficOrder, { port, pid }: Target): Promise<T
   const { windows, warmupMs, floodMs, messagesPerSecond, paceMs } = order;
   const flooded = await flood(traffic, { windows, warmupMs, timeMs: floodMs, brokerPid: pid });
   await wait(REST_MS);
-  return { flood: flooded, pace: await pace(traffic, { messagesPerSecond, timeMs: paceMs }) };
+  const { inflightMax } = windows;
+  return { flood: flooded, pace: await pace(traffic, { messagesPerSecond, timeMs: paceMs, inflightMax }) };
 }
 
 function run(order: Order, target: Target): Promise<OrderResult> {

@@ -8,6 +8,8 @@ export interface PaceOptions {
   /** Messages of all publishers. */
   readonly messagesPerSecond: number;
   readonly timeMs: number;
+  /** Messages of QoS 1 and 2 that all publishers together have open with the broker; who is late goes on being late. */
+  readonly inflightMax: number;
 }
 
 export interface PaceResult {
@@ -22,8 +24,9 @@ export interface PaceResult {
 
 const MS_PER_S = 1_000;
 
-export async function pace(traffic: Traffic, { messagesPerSecond, timeMs }: PaceOptions): Promise<PaceResult> {
+export async function pace(traffic: Traffic, options: PaceOptions): Promise<PaceResult> {
   const { publishers, subscribers, tally } = traffic;
+  const { messagesPerSecond, timeMs, inflightMax } = options;
   const expectedBefore = traffic.expected;
   const receivedBefore = tally.received;
   const latencies: number[] = [];
@@ -37,7 +40,7 @@ export async function pace(traffic: Traffic, { messagesPerSecond, timeMs }: Pace
   const start = performance.now();
   for (let sent = 0; sent < messages; ) {
     const due = start + (sent * MS_PER_S) / messagesPerSecond;
-    if (performance.now() >= due) publishers[sent++ % publishers.length]!.sendAt(due);
+    if (performance.now() >= due && traffic.inflight < inflightMax) publishers[sent++ % publishers.length]!.sendAt(due);
     else await otherEvents();
   }
   await arrival(traffic);
