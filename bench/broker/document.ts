@@ -17,6 +17,8 @@ const BYTES_PER_KIB = 1024;
 const BYTES_PER_MIB = BYTES_PER_KIB * BYTES_PER_KIB;
 /** From here on, a process has the whole of its core. */
 const BUSY_PERCENT = 90;
+/** With more than this before the bench begins, somebody else is at work. */
+const LOAD_AVERAGE_MAX = 0.5;
 
 const percent = (value: number | undefined): string => (value === undefined ? UNKNOWN : `${Math.round(value)} %`);
 const rate = (figure: Figure | undefined): string => (figure === undefined ? '–' : formatRate(figure.median));
@@ -155,9 +157,12 @@ garbage is in it, and buffers of the kernel are not.
 function facts(result: Result, date: string | undefined): string {
   const versions = [...result.brokers.map(({ name, version }) => `${name} ${version}`), `node ${result.node}`];
   const missing = result.missing.map(({ name, install }) => `${name} (\`${install}\`)`);
+  const { loadAverage } = result;
+  const busy = `the machine was busy with something else (load average ${loadAverage.toFixed(1)}): figures are too low, latencies too high`;
   const rows = [
     ['machine', `${result.machine.cpu}, ${result.machine.cores} cores`],
     ['system', result.machine.os],
+    ...(loadAverage > LOAD_AVERAGE_MAX ? [['**beware**', busy]] : []),
     ['versions', versions.join(', ')],
     ...(missing.length === 0 ? [] : [['not installed', missing.join(', ')]]),
     ...(date === undefined ? [] : [['commit of', date]]),

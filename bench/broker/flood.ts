@@ -20,6 +20,8 @@ export interface FloodOptions {
   readonly timeMs: number;
   /** Process of the broker, for the time it takes. */
   readonly brokerPid: number;
+  /** Without a delivery or acknowledgement for so long, what is missing is lost, ms. Default: SILENCE_MS_MAX. */
+  readonly silenceMsMax?: number;
 }
 
 export interface FloodResult {
@@ -104,7 +106,7 @@ export async function flood(traffic: Traffic, options: FloodOptions): Promise<Fl
   await wait(options.timeMs);
   const after = momentOf(traffic, options.brokerPid);
   load.stop();
-  await arrival(traffic);
+  await arrival(traffic, options.silenceMsMax);
   const seconds = (after.atMs - before.atMs) / MS_PER_S;
   return {
     deliveriesPerSecond: (after.received - before.received) / seconds,
@@ -118,14 +120,14 @@ export async function flood(traffic: Traffic, options: FloodOptions): Promise<Fl
 }
 
 /** Until all has arrived and is acknowledged, and then a little longer for what is too much; or until nothing moves. */
-export async function arrival(traffic: Traffic): Promise<void> {
+export async function arrival(traffic: Traffic, silenceMsMax = SILENCE_MS_MAX): Promise<void> {
   let seen = -1;
   let movedAt = performance.now();
   while (traffic.tally.received < traffic.expected || traffic.inflight > 0) {
     const moved = traffic.tally.received - traffic.inflight;
     if (moved !== seen) movedAt = performance.now();
     seen = moved;
-    if (performance.now() - movedAt > SILENCE_MS_MAX) return;
+    if (performance.now() - movedAt > silenceMsMax) return;
     await otherEvents();
   }
   await wait(SURPLUS_MS);

@@ -1,5 +1,6 @@
 // Brokers side by side: npm run bench:broker [-- --json | --write | --quick | --only ... | --brokers ...].
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { print, printJson, table } from '../../host/cli/output.js';
@@ -16,6 +17,8 @@ export interface Result extends Measured {
   readonly node: string;
   /** Whether broker and load had a core each. */
   readonly pinned: boolean;
+  /** Processes that wanted a core in the minute before, on the average. */
+  readonly loadAverage: number;
   readonly effort: Effort;
   readonly brokers: readonly { readonly name: BrokerName; readonly version: string }[];
   /** Brokers that are not installed, and how they would be. */
@@ -87,6 +90,7 @@ function selectedEffort(): Effort {
 }
 
 async function bench(): Promise<Result> {
+  const loadAverage = loadavg()[0]!;
   const all = selectedBrokers().map((spec) => ({ spec, version: spec.version() }));
   const there = all.flatMap(({ spec, version }) => (version === undefined ? [] : [{ spec, version }]));
   const missing = all.filter(({ version }) => version === undefined);
@@ -97,6 +101,7 @@ async function bench(): Promise<Result> {
     machine: describeMachine(),
     node: process.versions.node,
     pinned: CAN_PIN,
+    loadAverage,
     effort,
     brokers: there.map(({ spec, version }) => ({ name: spec.name, version })),
     missing: missing.map(({ spec }) => ({ name: spec.name, install: spec.install })),

@@ -10,6 +10,8 @@ export interface PaceOptions {
   readonly timeMs: number;
   /** Messages of QoS 1 and 2 that all publishers together have open with the broker; who is late goes on being late. */
   readonly inflightMax: number;
+  /** As of a flood. */
+  readonly silenceMsMax?: number;
 }
 
 export interface PaceResult {
@@ -43,7 +45,7 @@ export async function pace(traffic: Traffic, options: PaceOptions): Promise<Pace
     if (performance.now() >= due && traffic.inflight < inflightMax) publishers[sent++ % publishers.length]!.sendAt(due);
     else await otherEvents();
   }
-  await arrival(traffic);
+  await arrival(traffic, options.silenceMsMax);
   latencies.sort((a, b) => a - b);
   const expected = traffic.expected - expectedBefore;
   return {

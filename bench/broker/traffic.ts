@@ -139,6 +139,7 @@ export class Traffic {
   onProgress: () => void = () => {};
   readonly tally: Tally = { sent: 0, received: 0, acknowledged: 0 };
   readonly publishers: readonly Publisher[];
+  private readonly clients: readonly Client[];
   readonly subscribers: readonly Subscriber[];
 
   private constructor(
@@ -146,6 +147,7 @@ export class Traffic {
     publishers: readonly Client[],
     subscribers: readonly Client[],
   ) {
+    this.clients = [...publishers, ...subscribers];
     const { tally } = this;
     const progress = (): void => this.onProgress();
     this.publishers = publishers.map((client, index) => new Publisher(client, index, shape.qos, tally, progress));
@@ -156,6 +158,11 @@ export class Traffic {
     const subscribers = await openClients(port, 'sub-', shape.subscribers);
     await Promise.all(subscribers.map((client) => client.subscribe(FILTER, shape.qos)));
     return new Traffic(shape, await openClients(port, 'pub-', shape.publishers), subscribers);
+  }
+
+  /** All clients leave. */
+  close(): void {
+    for (const client of this.clients) void client.close();
   }
 
   /** Deliveries that there must be in the end. */
