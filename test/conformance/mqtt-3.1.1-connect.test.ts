@@ -83,7 +83,7 @@ describe('The first packet', () => {
 
 describe('A CONNECT', () => {
   it.each(['', 'mqtt', 'MQTS', 'MQTTX', 'HTTP'])(
-    'of the protocol "%s" is closed without CONNACK [MQTT-3.1.2-1]',
+    'of a protocol called %s is closed without CONNACK [MQTT-3.1.2-1]',
     (name) => {
       endsIt({ name });
     },

@@ -1,8 +1,8 @@
 // What the standard asks of a server, one statement an entry, in our own words. docs/CONFORMANCE.md is made of these and of
 // the titles of the tests that bear their numbers (table.ts).
 
-/** A test in a file that is not one of conformance: from `test/`, without `.test.ts`, and its title as it stands there. */
-export interface TestElsewhere {
+/** A test: its file from `test/`, without `.test.ts`, and its title with those of its groups before it. */
+export interface NamedTest {
   readonly file: string;
   readonly title: string;
 }
@@ -12,7 +12,7 @@ export interface Statement {
   readonly id: `MQTT-${number}.${number}.${number}-${number}`;
   readonly about: string;
   /** What shows it besides the titles in `test/conformance` that bear its number. */
-  readonly elsewhere?: readonly TestElsewhere[];
+  readonly elsewhere?: readonly NamedTest[];
 }
 
 /** The statements of one version of the standard. */

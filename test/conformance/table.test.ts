@@ -58,21 +58,36 @@ describe('docs/CONFORMANCE.md', () => {
 });
 
 describe('The reader of titles', () => {
-  it('takes the tests of a file and leaves groups, what is skipped, and other strings', () => {
+  it('takes the tests of a file with their groups, and leaves what is skipped and other strings', () => {
     const text = [
-      "describe('a group [MQTT-1.1.1-1]', () => {",
+      "describe('A group', () => {",
       "  it('says \\'yes\\' [MQTT-3.1.0-1] [MQTT-4.8.0-1]', () => {",
-      "  it.skip('is skipped [MQTT-1.1.1-1]', () => {",
-      "  it.each([['a', 'b']])('takes %s', () => {",
-      "describe.each([['a', 'b']])('a group of %s', () => {",
-      "  it(\n    'stands alone',",
       "    expect('it is no title');",
+      "  it.skip('is skipped [MQTT-1.1.1-1]', () => {",
+      "  it.fails('fails [MQTT-1.1.1-1]', () => {",
+      "  it.each([['a', 'b']])('takes %s', () => {",
+      "  describe('of groups', () => {",
+      "    it.each([\n      'a',\n    ])(\n      'is deep: %s',",
+      "  it(\n    'is not deep',",
+      "describe.each([['a', 'b']])('Each %s', () => {",
+      "  it('is a case', () => {",
+      "describeWithTools(['curl'], 'With tools', () => {",
+      "  it('is another', () => {",
+      "it('stands alone', () => {",
     ].join('\n');
     const titles = titlesIn(text);
-    expect(titles).toEqual(["says 'yes' [MQTT-3.1.0-1] [MQTT-4.8.0-1]", 'takes %s', 'stands alone']);
+    expect(titles).toEqual([
+      "A group says 'yes' [MQTT-3.1.0-1] [MQTT-4.8.0-1]",
+      'A group takes %s',
+      'A group of groups is deep: %s',
+      'A group is not deep',
+      'Each %s is a case',
+      'With tools is another',
+      'stands alone',
+    ]);
     expect(untagged('f', titles[0]!)).toEqual({
       file: 'f',
-      title: "says 'yes'",
+      title: "A group says 'yes'",
       ids: ['MQTT-3.1.0-1', 'MQTT-4.8.0-1'],
     });
   });
@@ -82,8 +97,12 @@ describe('The reader of titles', () => {
     const test = untagged('f', 'a title [MQTT-1.1.1-2]');
     expect(unshown(version, [test])).toEqual(['MQTT-1.1.1-1']);
     expect(unknown(version, [test])).toEqual(['a title [MQTT-1.1.1-2]']);
-    expect(exists({ file: 'conformance/table', title: 'are each shown by a test' })).toBe(true);
-    expect(exists({ file: 'conformance/table', title: 'are each shown by a tes' })).toBe(false);
-    expect(exists({ file: 'conformance/tables', title: 'are each shown by a test' })).toBe(false);
+    expect(
+      exists({ file: 'conformance/table', title: 'docs/CONFORMANCE.md is what statements and tests make of it' }),
+    ).toBe(true);
+    expect(exists({ file: 'conformance/table', title: 'is what statements and tests make of it' })).toBe(false);
+    expect(
+      exists({ file: 'conformance/tables', title: 'docs/CONFORMANCE.md is what statements and tests make of it' }),
+    ).toBe(false);
   });
 });

@@ -1,32 +1,50 @@
 // Makes docs/CONFORMANCE.md of the statements and of the titles of the tests that bear their numbers, `it('… [MQTT-3.1.0-1]')`.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Statements, TestElsewhere } from './statement.js';
+import type { NamedTest, Statements } from './statement.js';
 
 const TESTS = join(import.meta.dirname, '..');
 
 /** A test that bears numbers of statements. */
-export interface TaggedTest extends TestElsewhere {
+export interface TaggedTest extends NamedTest {
   /** Without the brackets, in their order. */
   readonly ids: readonly string[];
 }
 
 const STRING = /'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`([^`]*)`/.source;
-/** What calls a test, or what `it.each(…)` has returned, with a title. What is skipped, or shall fail, is not found. */
-const TITLE = new RegExp(`(?:^\\s*it\\(|\\)\\()\\s*(?:${STRING})`, 'gm');
+/**
+ * What makes a group or a test, with its name: `describe(`, `describeWithTools([…], `, `it(`, and what `it.each(…)` has returned.
+ * What is skipped, or is meant to fail, is not found.
+ */
+const NAMED = new RegExp(`(?:^ *(describe\\w*)\\((?:\\[.*\\],)?|^ *it\\(|\\)\\()\\s*(?:${STRING})`, 'gm');
 const TAG = / \[(MQTT-[\d.]+-\d+)\]/g;
 
 const unescaped = (title: string): string => title.replace(/\\(.)/g, '$1');
 
-/** True where the table that ends at `at` is one of tests, not of groups. */
-const isCase = (text: string, at: number): boolean =>
-  text.lastIndexOf('it.each', at) > text.lastIndexOf('describe.each', at);
+/** How far the line of that place is indented: groups contain what stands deeper behind them. */
+function indentation(text: string, at: number): number {
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1);
+  return line.length - line.trimStart().length;
+}
 
-/** The titles in the text of a test file. */
+/** `describe` or `it`: whose table of cases it is that ends at `at`. */
+function eachOf(text: string, at: number): 'describe' | 'it' {
+  return text.lastIndexOf('describe.each', at) > text.lastIndexOf('it.each', at) ? 'describe' : 'it';
+}
+
+/** The tests in the text of a test file, each with the names of its groups before its own, as `vitest -t` has them. */
 export function titlesIn(text: string): string[] {
-  return [...text.matchAll(TITLE)]
-    .filter((match) => !match[0].startsWith(')') || isCase(text, match.index))
-    .map((match) => unescaped(match[1] ?? match[2] ?? match[3]!));
+  const groups: { indent: number; name: string }[] = [];
+  const titles: string[] = [];
+  for (const match of text.matchAll(NAMED)) {
+    const indent = indentation(text, match.index);
+    while (groups.length > 0 && groups.at(-1)!.indent >= indent) groups.pop();
+    const name = unescaped(match[2] ?? match[3] ?? match[4]!);
+    const isGroup = match[1] !== undefined || (match[0].startsWith(')') && eachOf(text, match.index) === 'describe');
+    if (isGroup) groups.push({ indent, name });
+    else titles.push([...groups.map((group) => group.name), name].join(' '));
+  }
+  return titles;
 }
 
 /** The title without its numbers, and these. */
@@ -44,7 +62,7 @@ export function testsOf(version: string): TaggedTest[] {
 }
 
 /** True where the file has a test of that title. */
-export function exists({ file, title }: TestElsewhere): boolean {
+export function exists({ file, title }: NamedTest): boolean {
   return existsSync(pathOf(file)) && titlesIn(read(file)).includes(title);
 }
 
@@ -86,7 +104,7 @@ function chapterOf({ version, server, clientsOnly }: Statements, tests: readonly
 }
 
 /** `file` "title", "title"; `file` "title". */
-function cellOf(tests: readonly TestElsewhere[]): string {
+function cellOf(tests: readonly NamedTest[]): string {
   const files = [...new Set(tests.map(({ file }) => file))];
   return files
     .map((file) => {
