@@ -61,7 +61,7 @@ describe('The reader of titles', () => {
   it('takes the tests of a file with their groups, and leaves what is skipped and other strings', () => {
     const text = [
       "describe('A group', () => {",
-      "  it('says \\'yes\\' [MQTT-3.1.0-1] [MQTT-4.8.0-1]', () => {",
+      "  it('says \\'yes\\' (3.1, 4.8) [MQTT-3.1.0-1] [MQTT-4.8.0-1]', () => {",
       "    expect('it is no title');",
       "  it.skip('is skipped [MQTT-1.1.1-1]', () => {",
       "  it.fails('fails [MQTT-1.1.1-1]', () => {",
@@ -77,7 +77,7 @@ describe('The reader of titles', () => {
     ].join('\n');
     const titles = titlesIn(text);
     expect(titles).toEqual([
-      "A group says 'yes' [MQTT-3.1.0-1] [MQTT-4.8.0-1]",
+      "A group says 'yes' (3.1, 4.8) [MQTT-3.1.0-1] [MQTT-4.8.0-1]",
       'A group takes %s',
       'A group of groups is deep: %s',
       'A group is not deep',
@@ -89,7 +89,9 @@ describe('The reader of titles', () => {
       file: 'f',
       title: "A group says 'yes'",
       ids: ['MQTT-3.1.0-1', 'MQTT-4.8.0-1'],
+      sections: ['3.1', '4.8'],
     });
+    expect(untagged('f', 'says (yes) [MQTT-3.1.0-1]')).toMatchObject({ title: 'says (yes)', sections: [] });
   });
 
   it('misses a statement without a test, and a number that no statement has', () => {

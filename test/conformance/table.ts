@@ -5,10 +5,12 @@ import type { NamedTest, Statements } from './statement.js';
 
 const TESTS = join(import.meta.dirname, '..');
 
-/** A test that bears numbers of statements. */
+/** A test that bears numbers of statements, or of sections: `it('… (3.2.2.3, 4.11) [MQTT-3.1.0-1]')`. */
 export interface TaggedTest extends NamedTest {
   /** Without the brackets, in their order. */
   readonly ids: readonly string[];
+  /** Whose rules have no numbers of their own. */
+  readonly sections: readonly string[];
 }
 
 const STRING = /'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`([^`]*)`/.source;
@@ -18,6 +20,7 @@ const STRING = /'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`([^`]*)`/.source;
  */
 const NAMED = new RegExp(`(?:^ *(describe\\w*)\\((?:\\[.*\\],)?|^ *it\\(|\\)\\()\\s*(?:${STRING})`, 'gm');
 const TAG = / \[(MQTT-[\d.]+-\d+)\]/g;
+const SECTIONS = / \((\d[\d.]*(?:, \d[\d.]*)*)\)$/;
 
 const unescaped = (title: string): string => title.replace(/\\(.)/g, '$1');
 
@@ -49,12 +52,16 @@ export function titlesIn(text: string): string[] {
 
 /** The title without its numbers, and these. */
 export function untagged(file: string, title: string): TaggedTest {
-  return { file, title: title.replaceAll(TAG, ''), ids: [...title.matchAll(TAG)].map((match) => match[1]!) };
+  const rest = title.replaceAll(TAG, '');
+  const ids = [...title.matchAll(TAG)].map((match) => match[1]!);
+  return { file, title: rest.replace(SECTIONS, ''), ids, sections: SECTIONS.exec(rest)?.[1]?.split(', ') ?? [] };
 }
 
 /** All tests of a version's conformance that there are. */
 export function testsOf(version: string): TaggedTest[] {
-  const names = readdirSync(join(TESTS, 'conformance')).filter((name) => name.startsWith(`mqtt-${version}-`));
+  const names = readdirSync(join(TESTS, 'conformance')).filter((name) =>
+    new RegExp(`^mqtt-${version}-.*\\.test\\.ts$`).test(name),
+  );
   return names.sort().flatMap((name) => {
     const file = `conformance/${name.replace(/\.test\.ts$/, '')}`;
     return titlesIn(read(file)).map((title) => untagged(file, title));
@@ -100,16 +107,31 @@ function chapterOf({ version, server, clientsOnly }: Statements, tests: readonly
   });
   const table = ['| MQTT- | what is asked | shown by |', '|---|---|---|', ...rows].join('\n');
   const rest = clientsOnly.map((id) => id.slice('MQTT-'.length)).join(', ');
-  return `## MQTT ${version}\n\n${table}\n\nAsked of clients alone: ${rest}.\n`;
+  return `## MQTT ${version}\n\n${table}\n\nAsked of clients alone: ${rest}.\n${withoutNumber(tests)}`;
 }
+
+/** The tests of rules that have no number, by section; nothing where there are none. */
+function withoutNumber(tests: readonly TaggedTest[]): string {
+  const sections = [...new Set(tests.flatMap((test) => test.sections))].sort(bySection);
+  if (sections.length === 0) return '';
+  const rows = sections.map((section) => {
+    return `| ${section} | ${cellOf(tests.filter((test) => test.sections.includes(section)))} |`;
+  });
+  return ['\nRules without a number:\n', '| section | shown by |', '|---|---|', ...rows, ''].join('\n');
+}
+
+const bySection = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
 /** `file` "title", "title"; `file` "title". */
 function cellOf(tests: readonly NamedTest[]): string {
   const files = [...new Set(tests.map(({ file }) => file))];
   return files
     .map((file) => {
-      const titles = tests.filter((test) => test.file === file).map(({ title }) => `"${title.replaceAll('|', '\\|')}"`);
+      const titles = tests.filter((test) => test.file === file).map(({ title }) => `"${readable(title)}"`);
       return `\`${file}\` ${titles.join(', ')}`;
     })
     .join('; ');
 }
+
+/** A title for people: what differs from case to case is left out, and a table's cell does not end in it. */
+const readable = (title: string): string => title.replaceAll(/%[a-z]|\$\{[^}]*\}|\$\w+/g, '…').replaceAll('|', '\\|');
