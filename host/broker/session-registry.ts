@@ -70,11 +70,12 @@ export class SessionRegistry {
     const { clientId } = session;
     this.cancelExpiry(session);
     for (const subscription of session.subscriptions.values()) this.state.routes.remove(subscription);
-    const entries = session.outbound.discard();
+    const { messages, entries } = session.outbound.discard();
     session.journal?.state.deleteSession(clientId, session.subscriptions.keys(), session.received.keys(), entries);
     this.sessions.delete(clientId);
     this.state.counters.subscriptionsNow = this.state.routes.size;
     this.state.counters.sessionsNow = this.sessions.size;
+    this.state.inherit(messages, now);
     this.state.wills.sessionEnded(clientId, now); // [MQTT-3.1.3-9]: at the latest then
   }
 
