@@ -1,7 +1,7 @@
 // MQTT 5.0, sections 3.1 and 3.2: who comes in, and what the broker says about itself.
 import { describe, expect, it } from 'vitest';
 import { ACCEPTED, allowing, Door, refused, utf8Of } from './mqtt-5.0-access.js';
-import { FOR_AN_HOUR, HOUR_MS, World5 } from './mqtt-5.0-client.js';
+import { FOR_AN_HOUR, HOUR_MS, UNLIMITED, World5 } from './mqtt-5.0-client.js';
 import {
   ack,
   auth,
@@ -9,7 +9,6 @@ import {
   type ConnectIn,
   connect,
   disconnect,
-  join,
   PINGREQ,
   packet,
   publish,
@@ -90,16 +89,16 @@ describe('protocol name and version', () => {
 describe('the connect flags', () => {
   const will = { topic: 't', payload: '' };
   const cases: readonly (readonly [string, Uint8Array])[] = [
-    ['reserved bit 0 [MQTT-3.1.2-3]', connect('c', { flags: 0x01 })],
-    ['will QoS without a will [MQTT-3.1.2-11]', connect('c', { flags: 0x08 })],
-    ['will retain without a will [MQTT-3.1.2-13]', connect('c', { flags: 0x20 })],
-    ['will QoS 3 [MQTT-3.1.2-12]', connect('c', { will: { ...will, qos: 3 } })],
-    ['a will that is not there [MQTT-3.1.2-9]', connect('c', { flags: 0x04 })],
-    ['a user name that is not there [MQTT-3.1.2-17]', connect('c', { flags: 0x80 })],
-    ['a password that is not there [MQTT-3.1.2-19]', connect('c', { flags: 0x40 })],
-    ['no user name, but one is there [MQTT-3.1.2-16]', connect('c', { username: 'u', flags: 0x00 })],
-    ['no password, but one is there [MQTT-3.1.2-18]', connect('c', { username: 'u', password: 'p', flags: 0x80 })],
-    ['no will, but one is there [MQTT-3.1.2-9]', connect('c', { will, flags: 0x00 })],
+    ['reserved bit 0', connect('c', { flags: 0x01 })],
+    ['will QoS without a will', connect('c', { flags: 0x08 })],
+    ['will retain without a will', connect('c', { flags: 0x20 })],
+    ['will QoS 3', connect('c', { will: { ...will, qos: 3 } })],
+    ['a will that is not there', connect('c', { flags: 0x04 })],
+    ['a user name that is not there', connect('c', { flags: 0x80 })],
+    ['a password that is not there', connect('c', { flags: 0x40 })],
+    ['no user name, but one is there', connect('c', { username: 'u', flags: 0x00 })],
+    ['no password, but one is there', connect('c', { username: 'u', password: 'p', flags: 0x80 })],
+    ['no will, but one is there', connect('c', { will, flags: 0x00 })],
   ];
   it('hold one wrong case for each statement', () => expect(cases.length).toBe(10));
   it.each(cases)(
@@ -112,7 +111,7 @@ describe('the connect flags', () => {
 
   it.each([
     ['everything cut off behind the protocol name', packet(0x10, text('MQTT'))],
-    ['no client identifier [MQTT-3.1.3-3]', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0))],
+    ['no client identifier', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0))],
     ['no properties', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0))],
     ['something behind the end', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0), text('c'), u8(0))],
   ])('and fields must be whole: %s [MQTT-3.1.4-1] [MQTT-3.1.3-3]', (_, wrong) => {
@@ -362,8 +361,7 @@ describe('an acceptance', () => {
 
 describe('CONNACK', () => {
   it('says nothing of what is as the standard has it by default (3.2.2.3)', () => {
-    const unlimited = new World5({ receiveMax: 65_535, topicAliasMax: 0, packetBytesMax: 268_435_460 });
-    expect(unlimited.join('c').connack.properties).toEqual({});
+    expect(new World5(UNLIMITED).join('c').connack.properties).toEqual({});
   });
 
   it('says how many messages may be on their way to the broker (3.2.2.3.3)', () => {
@@ -620,8 +618,28 @@ describe('maximum packet size', () => {
   });
 
   it('may leave no room for a DISCONNECT with a reason string [MQTT-3.14.2-3] [MQTT-3.14.2-4]', () => {
-    const world = new World5();
-    const client = world.join('c', { properties: { maximumPacketSize: 12 } });
-    client.say(join(connect('c'))).ended(PROTOCOL_ERROR);
+    const world = new World5(UNLIMITED);
+    const client = world.join('c', { properties: { maximumPacketSize: 5 } });
+    client.say(connect('c')).ended(PROTOCOL_ERROR);
+  });
+
+  it.each([1, 2, 3, 4, 5, 8, 12])(
+    'of %i bytes, in which there is no room for CONNACK, leaves nobody waiting (3.2) [MQTT-3.1.2-24]',
+    (maximumPacketSize) => {
+      const world = new World5({ receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+      const client = world.open().connect('c', { properties: { maximumPacketSize, sessionExpiryS: 3_600 } });
+      client.turnedAway(0x95);
+      expect(world.join('c', FOR_AN_HOUR).connack.sessionPresent).toBe(false);
+    },
+  );
+
+  it('leaves out of CONNACK only what may be left out [MQTT-3.2.2-19] [MQTT-3.2.2-20]', () => {
+    const door = new Door({ outcome: 'accepted', userProperties: { long: 'x'.repeat(100) } });
+    const world = new World5({ access: door, receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+    const client = world.join('', { properties: { maximumPacketSize: 60 } });
+    const { properties } = client.connack;
+    expect(properties).toMatchObject({ receiveMaximum: 10, maximumPacketSize: 1_000, topicAliasMaximum: 10 });
+    expect(properties.assignedClientId).toBeDefined();
+    expect(properties.userProperties).toBeUndefined();
   });
 });
