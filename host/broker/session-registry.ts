@@ -92,7 +92,8 @@ export class SessionRegistry {
         session.subscriptions.set(record.filter, subscription);
         this.state.routes.add(subscription, true);
       }
-      this.endAt(session, endsAt ?? now + expiryMs);
+      if (endsAt === undefined) this.endAt(session, now + expiryMs);
+      else this.arm(session, endsAt);
     }
     this.state.counters.subscriptionsNow = this.state.routes.size;
   }
@@ -104,6 +105,10 @@ export class SessionRegistry {
 
   private endAt(session: Session, endsAt: Millis): void {
     this.write(session, endsAt);
+    this.arm(session, endsAt);
+  }
+
+  private arm(session: Session, endsAt: Millis): void {
     if (endsAt === Number.POSITIVE_INFINITY) return;
     session.expiry = this.state.timers.set(endsAt, { due: (now) => this.expire(session, now) });
   }
