@@ -42,7 +42,7 @@ class Mutations {
 
   next(level: Level): Uint8Array {
     const { first, body } = this.pick(level);
-    let changed = body.slice();
+    let changed: Uint8Array = body.slice();
     for (let rounds = between(this.random, 0, 3); rounds > 0; rounds--) changed = this.change(changed, level);
     // Mostly the type stays, for a body of another type seldom gets far.
     return framed(between(this.random, 0, 15) === 0 ? this.byte() : first, changed);
