@@ -177,13 +177,13 @@ export class Authority {
   readonly ca: string;
   private readonly folder = mkdtempSync(join(tmpdir(), 'thimble-ca-'));
 
-  constructor() {
+  constructor(name = 'authority') {
     const config = `[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\ncertificate=ca.pem\nprivate_key=ca.key
 rand_serial=yes\ndefault_md=sha256\npolicy=any\ndefault_crl_days=1\nunique_subject=no\n[any]\ncommonName=supplied
-[client]\nextendedKeyUsage=clientAuth\n[server]\nsubjectAltName=IP:${HOST},DNS:localhost\n`;
+[client]\nextendedKeyUsage=clientAuth\n[server]\nextendedKeyUsage=serverAuth\nsubjectAltName=IP:${HOST},DNS:localhost\n`;
     writeFileSync(this.file('config'), config);
     writeFileSync(this.file('index'), '');
-    this.openssl('req', '-x509', ...KEY, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '1', '-subj', '/CN=authority');
+    this.openssl('req', '-x509', ...KEY, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '1', '-subj', `/CN=${name}`);
     this.ca = this.text('ca.pem');
   }
 

@@ -11,12 +11,17 @@ const SUBACK = Buffer.of(0x90, 0x03, 0x00, 0x01, 0x00);
 
 /** Everything that came, as soon as it is so many bytes. */
 function bytesOf(webSocket: WebSocket, count: number): Promise<Buffer> {
-  let bytes = Buffer.alloc(0);
+  const messages: Buffer[] = [];
+  let bytes = 0;
   return new Promise((resolve) => {
-    webSocket.on('message', (data: Buffer) => {
-      bytes = Buffer.concat([bytes, data]);
-      if (bytes.length >= count) resolve(bytes);
-    });
+    const take = (data: Buffer): void => {
+      messages.push(data);
+      bytes += data.length;
+      if (bytes < count) return;
+      webSocket.off('message', take);
+      resolve(Buffer.concat(messages));
+    };
+    webSocket.on('message', take);
   });
 }
 
