@@ -136,14 +136,15 @@ export class Listener {
     this.tls = server;
   }
 
-  /** Listens no more, and ends what is connected: tidily within `graceMs`, then at once. */
-  close(graceMs: Millis): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+  /** Listens no more, and ends what is connected: tidily within `graceMs`, then at once. Resolves when all is gone. */
+  async close(graceMs: Millis): Promise<void> {
+    const ends: Promise<void>[] = [new Promise((resolve) => this.server.close(() => resolve()))];
     for (const { served, socket } of this.arrivals) {
+      ends.push(new Promise((resolve) => socket.on('close', () => resolve())));
       if (served === undefined) socket.destroy();
       else served.leave(graceMs);
     }
-    return closed;
+    await Promise.all(ends);
   }
 
   private arrive(socket: Socket): void {
