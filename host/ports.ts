@@ -118,3 +118,18 @@ export interface Store {
   /** Does nothing where there is no such record. */
   delete(key: string): void;
 }
+
+/** A store whose writes take effect together: all of a transaction is there after a crash, or nothing of it. */
+export interface Journal {
+  /** What the transactions before have left, in any order. Read once, before the first `put`. */
+  entries(): Iterable<readonly [key: string, value: Uint8Array]>;
+  /** Part of the transaction that the next `commit` ends. The bytes are the journal's from here on. */
+  put(key: string, value: Uint8Array): void;
+  /** As `put`. Does nothing where there is no such record. */
+  delete(key: string): void;
+  /**
+   * Ends the transaction. `done` is called, always after this call has returned and in the order of the calls, when it is
+   * durable. Several may become so together. A journal that fails says so elsewhere and never calls `done` again.
+   */
+  commit(done: (now: Millis) => void): void;
+}

@@ -1,39 +1,82 @@
-// The MQTT 3.1.1 broker: a state machine. Packets and time come in; packets, the next deadline and counters come out.
-// Sessions live in memory. Messages of one publisher reach a subscriber in their order, for each QoS of delivery; a
-// client with overlapping subscriptions gets one copy, at the highest QoS granted to any that matches [MQTT-3.3.5-1].
+// The MQTT broker, 3.1 to 5.0: a state machine. Packets and time come in; packets, the next deadline and counters come out.
+// Messages of one publisher reach a subscriber in their order, for each QoS of delivery; a client with overlapping
+// subscriptions gets one copy, at the highest QoS granted to any that matches [MQTT-3.3.4-2].
+import { RateLimit } from '../core/rate-limit.js';
 import { isValidTopicName } from '../core/topics.js';
 import type { Log, Message, Millis, Random } from '../ports.js';
+import { LOCAL_PEER, type Peer } from './access.js';
 import { BROKER_DEFAULTS, type BrokerConfig } from './config.js';
 import { Connection, type Sink } from './connection.js';
 import type { Counters } from './counters.js';
-import { BrokerError } from './errors.js';
-import { PACKET_ID_MAX } from './packets.js';
+import type { DurableState } from './durable.js';
+import { BrokerError, type CloseReason } from './errors.js';
+import { type BrokerMessage, PACKET_ID_MAX, plainMessage } from './packets.js';
 import { BrokerState } from './state.js';
 
 export interface BrokerPorts {
   /** For the identifiers of clients that bring none. */
   readonly random: Random;
   readonly log?: Log;
+  /** What outlives the process. Absent: nothing does. `restore` reads it. */
+  readonly durable?: DurableState;
+  /**
+   * Called when something has been done, and a deadline may have moved, that no call of an adapter has begun: `Access` has
+   * answered, or a transaction is durable.
+   */
+  readonly wake?: () => void;
+}
+
+/** A client, connected or not. */
+export interface ClientInfo {
+  readonly clientId: string;
+  readonly isConnected: boolean;
+  readonly username: string | undefined;
+  readonly principal: string | undefined;
+  /** Of the connection. */
+  readonly peer: Peer | undefined;
+  readonly subscriptions: readonly string[];
+  /** Messages that are on their way to it, and that wait behind those. */
+  readonly inflight: number;
+  readonly queued: number;
 }
 
 export class Broker {
   private readonly state: BrokerState;
 
   /** Throws `ERR_BROKER_CONFIG`. What `config` leaves out is taken from BROKER_DEFAULTS. */
-  constructor(config: Partial<BrokerConfig>, ports: BrokerPorts) {
+  constructor(
+    config: Partial<BrokerConfig>,
+    private readonly ports: BrokerPorts,
+  ) {
     const full = { ...BROKER_DEFAULTS, ...config };
     check(full);
-    this.state = new BrokerState(full, ports.random, ports.log ?? (() => {}));
+    const { random, log = () => {}, durable, wake = () => {} } = ports;
+    this.state = new BrokerState(full, { random, log, durable, wake });
+  }
+
+  get config(): BrokerConfig {
+    return this.state.config;
   }
 
   get counters(): Readonly<Counters> {
     return this.state.counters;
   }
 
-  /** A network connection was opened. `peer` is what the adapter knows of the other end, for `Access`. */
-  accept(sink: Sink, now: Millis, peer?: unknown): Connection {
-    const connection = new Connection(this.state, sink, peer, now);
-    if (this.state.isStopped) this.state.turn.run(() => connection.stop(now));
+  /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */
+  restore(now: Millis): void {
+    const { durable } = this.ports;
+    if (durable === undefined) return;
+    this.state.turn.run(() => this.state.restore(durable, now));
+  }
+
+  /** A network connection was opened. `peer` is what the adapter knows of the other end. */
+  accept(sink: Sink, now: Millis, peer: Peer = LOCAL_PEER): Connection {
+    const { state } = this;
+    if (state.connects === undefined && state.config.connectsPerSecondMax < Number.POSITIVE_INFINITY) {
+      state.connects = new RateLimit(state.config.connectsPerSecondMax, now);
+    }
+    const connection = new Connection(state, sink, peer, now);
+    if (state.isStopped) connection.terminate('stopped', now);
     return connection;
   }
 
@@ -50,8 +93,11 @@ export class Broker {
     });
   }
 
-  /** Publishes in the host's name, also below `$SYS`. Throws `ERR_BROKER_MESSAGE` for a topic that is no topic name. */
-  publish(message: Message, now: Millis): void {
+  /**
+   * Publishes in the host's name, also below `$SYS`. What MQTT 5.0 adds may be left out. Throws `ERR_BROKER_MESSAGE` for a
+   * topic that is no topic name.
+   */
+  publish(message: Message & Partial<BrokerMessage>, now: Millis): void {
     if (!isValidTopicName(message.topic)) {
       const topic = JSON.stringify(message.topic);
       throw new BrokerError(
@@ -59,29 +105,64 @@ export class Broker {
         `${topic} is no topic to publish to: it is empty, too long or has wildcards`,
       );
     }
-    this.state.turn.run(() => this.state.publish(message, now));
+    const { properties, expiresAt = Number.POSITIVE_INFINITY } = message;
+    const whole = { ...plainMessage(message), properties, expiresAt };
+    this.state.turn.run(() => this.state.publish(whole, undefined, now));
+  }
+
+  /** Everyone with a session. */
+  clients(): ClientInfo[] {
+    return [...this.state.sessions.all()].map((session) => {
+      const connection = session.wire instanceof Connection ? session.wire : undefined;
+      const client = connection?.client;
+      return {
+        clientId: session.clientId,
+        isConnected: connection !== undefined,
+        username: client?.username,
+        principal: client?.principal,
+        peer: client?.peer,
+        subscriptions: [...session.subscriptions.keys()],
+        inflight: session.outbound.inflight,
+        queued: session.outbound.queued,
+      };
+    });
+  }
+
+  /** Ends a client's connection; false: it has none. The will is published. */
+  disconnect(clientId: string, now: Millis, reason: CloseReason = 'administrative'): boolean {
+    const wire = this.state.sessions.get(clientId)?.wire;
+    if (!(wire instanceof Connection)) return false;
+    wire.terminate(reason, now);
+    return true;
   }
 
   /** Closes every connection, publishing the wills, and from now on each new one at once. */
   stop(now: Millis): void {
     this.state.turn.run(() => {
       this.state.isStopped = true;
-      for (const connection of [...this.state.connections]) connection.stop(now);
+      for (const connection of [...this.state.connections]) connection.end('stopped', now);
     });
   }
 }
 
+const WHOLE_RANGES: Readonly<Partial<Record<keyof BrokerConfig, readonly [number, number]>>> = {
+  inflightMax: [1, PACKET_ID_MAX],
+  receiveMax: [1, PACKET_ID_MAX],
+  topicAliasMax: [0, PACKET_ID_MAX],
+  qosMax: [0, 2],
+  keepAliveSMax: [1, Number.POSITIVE_INFINITY],
+  connectsPerSecondMax: [1, Number.POSITIVE_INFINITY],
+  bytesPerSecondMax: [1, Number.POSITIVE_INFINITY],
+};
+
 function check(config: BrokerConfig): void {
-  const { access: _, ...limits } = config;
-  for (const [name, value] of Object.entries(limits)) {
-    const isLimit = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
-    if (isLimit && value >= 0) continue;
-    throw new BrokerError('ERR_BROKER_CONFIG', `${name} is ${value}; it must be an integer of 0 or more, or Infinity`);
-  }
-  if (config.inflightMax < 1 || config.inflightMax > PACKET_ID_MAX) {
-    throw new BrokerError(
-      'ERR_BROKER_CONFIG',
-      `inflightMax is ${config.inflightMax}; it must be 1 to ${PACKET_ID_MAX}`,
-    );
+  for (const [name, value] of Object.entries(config)) {
+    if (typeof value !== 'number') continue;
+    const [least, most] = WHOLE_RANGES[name as keyof BrokerConfig] ?? [0, Number.POSITIVE_INFINITY];
+    const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
+    if (isWhole && value >= least && value <= most) continue;
+    const range =
+      most === Number.POSITIVE_INFINITY ? `a whole number of ${least} or more, or Infinity` : `${least} to ${most}`;
+    throw new BrokerError('ERR_BROKER_CONFIG', `${name} is ${value}; it must be ${range}`);
   }
 }

@@ -1,18 +1,25 @@
-// One client's connection: from its first packet to its end. What the packets mean once it is open is in exchange.ts.
+// One client's connection: from its first packet to its end. How a client comes in is in entrance.ts, what its packets mean
+// once it is open in exchange.ts.
 import type { Timer } from '../core/timer-queue.js';
-import type { Message, Millis } from '../ports.js';
-import type { Client } from './config.js';
-import { admit, clientIdOf, protocolOf, willOf } from './connecting.js';
-import type { CloseReason } from './errors.js';
+import type { Millis } from '../ports.js';
+import type { Peer } from './access.js';
+import { publishBytes } from './codec.js';
+import type { Held } from './commit-gate.js';
+import type { Terms } from './connecting.js';
+import { Entrance } from './entrance.js';
+import { CLOSE_CODES, type CloseReason } from './errors.js';
 import { exchange, type Open } from './exchange.js';
-import { ConnackCode, type ConnectPacket, LEVEL_MQTT_3_1, type Packet } from './packets.js';
+import { type DisconnectPacket, LEVEL_MQTT_5, type Packet, type PublishPacket } from './packets.js';
+import { FAILURE_MIN, type ReasonCode } from './reason-codes.js';
 import type { Due, Wire } from './session.js';
 import type { BrokerState } from './state.js';
-import { type Clause, violationOf } from './violations.js';
+import { type Violation, violationOf } from './violations.js';
 
 const MS_PER_SECOND = 1_000;
-/** [MQTT-3.1.2-24]. */
+/** [MQTT-3.1.2-22]; in 3.1.1 [MQTT-3.1.2-24]. */
 const KEEP_ALIVE_GRACE = 1.5;
+/** Packets that wait for the journal, above which a client counts as congested. */
+const HELD_PACKETS_MAX = 1_000;
 
 /**
  * The far end of a connection, as the broker sees it. The broker may call it at any moment of its own work; what is said
@@ -30,17 +37,15 @@ export interface Sink {
   isCongested?(): boolean;
 }
 
-enum Phase {
-  AwaitConnect,
-  Open,
-  Closed,
-}
-
-export class Connection implements Wire, Due {
-  private phase = Phase.AwaitConnect;
+export class Connection implements Wire, Due, Held {
+  heldPackets = 0;
+  /** QoS 1 and 2 messages from the client whose handshake is not over. */
+  private receiving = 0;
+  private isOver = false;
+  /** Until the client is in. */
+  private entrance: Entrance | undefined;
   /** From CONNECT to the end. */
   private open: Open | undefined;
-  private will: Message | undefined;
   private timer: Timer<Due> | undefined;
   private keepAliveMs = 0;
   private lastReceivedMs: Millis;
@@ -49,29 +54,43 @@ export class Connection implements Wire, Due {
   constructor(
     private readonly state: BrokerState,
     private readonly sink: Sink,
-    private readonly peer: unknown,
+    readonly peer: Peer,
     now: Millis,
   ) {
     this.lastReceivedMs = now;
+    this.entrance = new Entrance(state, this);
     state.counters.connections++;
     state.connections.add(this);
     state.counters.connectionsNow = state.connections.size;
-    const { connectTimeoutMs } = state.config;
-    if (connectTimeoutMs < Number.POSITIVE_INFINITY) this.timer = state.timers.set(now + connectTimeoutMs, this);
+    this.awaitEntry(now);
   }
 
   /** Who is connected, while the connection is open. */
-  get client(): Client | undefined {
+  get client(): Open['client'] | undefined {
     return this.open?.client;
   }
 
   get isClosed(): boolean {
-    return this.phase === Phase.Closed;
+    return this.isOver;
+  }
+
+  /** When it was heard last. */
+  get lastHeardAt(): Millis {
+    return this.lastReceivedMs;
   }
 
   /** A packet from the client. Its payload now belongs to the broker. Ignored once the connection is closed. */
   receive(packet: Packet, now: Millis): void {
-    this.state.turn.run(() => this.take(packet, now));
+    const { turn } = this.state;
+    if (!turn.begin()) {
+      turn.defer(() => this.take(packet, now));
+      return;
+    }
+    try {
+      this.take(packet, now);
+    } finally {
+      turn.end();
+    }
   }
 
   /** The network connection is gone. Without a DISCONNECT before, the will is published [MQTT-3.1.2-8]. */
@@ -85,54 +104,103 @@ export class Connection implements Wire, Due {
   }
 
   /** The adapter gives the connection up: bytes that are no packet, or a client that does not read. */
-  abandon(reason: 'malformed' | 'slow', why: string, now: Millis): void {
+  abandon(reason: 'malformed' | 'slow', why: string, now: Millis, code?: ReasonCode): void {
     this.state.turn.run(() => {
-      if (this.phase === Phase.Closed) return;
+      if (this.isOver) return;
       if (reason === 'malformed') this.state.counters.malformed++;
       this.state.log('info', `connection-${reason}`, { clientId: this.client?.clientId, why });
-      this.end(reason, now);
+      this.end(reason, now, code);
     });
   }
 
-  /** For the broker's own files: the broker stops. */
-  stop(now: Millis): void {
-    this.end('stopped', now);
+  /** The host ends it, in the words of `reason`. */
+  terminate(reason: CloseReason, now: Millis): void {
+    this.state.turn.run(() => this.end(reason, now));
   }
 
   /** For the session: whether PUBLISHes must wait. */
   isCongested(): boolean {
-    return this.sink.isCongested?.() ?? false;
+    return this.heldPackets > HELD_PACKETS_MAX || (this.sink.isCongested?.() ?? false);
   }
 
-  /** For the broker's own files: sends and counts. */
-  send(packet: Packet, now: Millis): void {
-    if (packet.cmd === 'publish') {
-      const { counters } = this.state;
-      if (packet.qos === 0) counters.messagesOutQos0++;
-      else if (packet.qos === 1) counters.messagesOutQos1++;
-      else counters.messagesOutQos2++;
-      if (packet.retain) counters.retainedSent++;
+  /** For the session. */
+  admits(packet: PublishPacket, isAgain: boolean, now: Millis): boolean {
+    const { open, state } = this;
+    if (packet.expiresAt <= now && !isAgain) {
+      state.counters.droppedExpired++; // [MQTT-3.3.2-5]
+      return false;
     }
+    if (open === undefined) return true;
+    if (open.permit !== undefined && !open.permit.receive(packet.topic)) {
+      state.counters.droppedNotReceivable++;
+      state.log('debug', 'receive-denied', { clientId: open.client.clientId, topic: packet.topic });
+      return false;
+    }
+    const { packetBytesMax, level } = open.terms;
+    if (packetBytesMax === Number.POSITIVE_INFINITY || publishBytes(packet, level, now) <= packetBytesMax) return true;
+    state.counters.droppedTooLarge++; // [MQTT-3.1.2-25]
+    return false;
+  }
+
+  mayReceive(topic: string): boolean {
+    return this.open?.permit?.receive(topic) ?? true;
+  }
+
+  /** For the broker's own files: sends, once what it says is durable. */
+  send(packet: Packet, now: Millis): void {
+    const { gate } = this.state;
+    if (gate === undefined || !gate.hold(this, packet)) this.transmit(packet, now);
+  }
+
+  /** For the gate. */
+  transmit(packet: Packet, now: Millis): void {
+    if (this.isOver) return;
+    if (packet.cmd === 'publish') this.countOut(packet);
+    else if (packet.cmd === 'connack' && this.open !== undefined) this.open.isGreeted = true;
+    else if (packet.cmd === 'puback' || packet.cmd === 'pubcomp') this.hasAnswered();
+    else if (packet.cmd === 'pubrec' && packet.reasonCode >= FAILURE_MIN) this.hasAnswered();
     this.sink.send(packet, now);
   }
 
-  /** For the broker's own files: the client broke a rule, which ends the connection [MQTT-4.8.0-1]. */
-  violate(clause: Clause, now: Millis): void {
-    this.state.counters.violations++;
-    this.state.log('info', 'connection-violation', { clientId: this.client?.clientId, clause });
-    this.end('violation', now);
+  /** For the gate: what waited has gone. */
+  released(now: Millis): void {
+    this.open?.session.pump(now);
   }
 
-  /** For the broker's own files: DISCONNECT, which takes the will back [MQTT-3.14.4-3]. */
-  disconnect(now: Millis): void {
-    this.will = undefined;
-    this.end('disconnect', now);
+  /** For the broker's own files: takes one of the messages that the client may have under way; false: it has too many. */
+  takeQuota(): boolean {
+    if (this.open?.terms.level === LEVEL_MQTT_5 && this.receiving >= this.state.config.receiveMax) return false;
+    this.receiving++;
+    return true;
+  }
+
+  /** For the broker's own files: the client broke a rule, which ends the connection [MQTT-4.13.1-1], [MQTT-4.8.0-1]. */
+  violate({ clause, reason }: Violation, now: Millis): void {
+    this.state.counters.violations++;
+    this.state.log('info', 'connection-violation', { clientId: this.client?.clientId, clause });
+    this.end('violation', now, reason);
+  }
+
+  /** For the entrance: the client is in, on these terms. */
+  enter(open: Open, now: Millis): void {
+    this.open = open;
+    this.entrance = undefined;
+    this.state.openConnections++;
+    this.armKeepAlive(open.terms, now);
+  }
+
+  /** For the entrance: some time to come in. */
+  awaitEntry(now: Millis): void {
+    if (this.timer !== undefined) this.state.timers.cancel(this.timer);
+    const { connectTimeoutMs } = this.state.config;
+    if (connectTimeoutMs === Number.POSITIVE_INFINITY) this.timer = undefined;
+    else this.timer = this.state.timers.set(now + connectTimeoutMs, this);
   }
 
   /** The timer: connect timeout or keep-alive. It is not moved at each packet; it looks back when it fires. */
   due(now: Millis): void {
     this.timer = undefined;
-    if (this.phase === Phase.AwaitConnect) {
+    if (this.open === undefined) {
       this.state.counters.connectTimeouts++;
       this.end('connect-timeout', now);
       return;
@@ -146,98 +214,69 @@ export class Connection implements Wire, Due {
     this.end('keep-alive', now);
   }
 
-  private take(packet: Packet, now: Millis): void {
-    if (this.phase === Phase.Closed) return;
-    this.lastReceivedMs = now;
-    if (this.open === undefined) {
-      if (packet.cmd === 'connect') this.connect(packet, now);
-      else this.violate('MQTT-3.1.0-1', now);
-      return;
-    }
-    const clause = packet.cmd === 'connect' ? 'MQTT-3.1.0-2' : violationOf(packet);
-    if (clause !== undefined) this.violate(clause, now);
-    else exchange(this.open, packet, now);
-  }
-
-  private connect(packet: ConnectPacket, now: Millis): void {
-    const clause = clauseOf(packet);
-    if (clause !== undefined) {
-      this.violate(clause, now);
-      return;
-    }
-    const answer = this.judge(packet);
-    if (typeof answer === 'object') this.enter(packet, answer, now);
-    else this.refuse(answer, now);
-  }
-
-  /** Who the client is, or why it may not come in; in the order of section 3.2.2.3. */
-  private judge(packet: ConnectPacket): Client | ConnackCode {
-    if (protocolOf(packet) === 'other-level') return ConnackCode.UnacceptableProtocolVersion;
-    const clientId = clientIdOf(packet, this.state.sessions, this.state.random);
-    if (clientId === undefined) return ConnackCode.IdentifierRejected;
-    const client: Client = { clientId, username: packet.username, peer: this.peer };
-    const code = admit(this.state, packet, client);
-    return code === ConnackCode.Accepted ? client : code;
-  }
-
-  private enter(packet: ConnectPacket, client: Client, now: Millis): void {
-    const { state } = this;
-    state.sessions.get(client.clientId)?.wire?.takeOver(now); // [MQTT-3.1.4-2]
-    const { session, present } = state.sessions.open(client.clientId, packet.clean ?? true);
-    this.phase = Phase.Open;
-    this.open = { state, connection: this, session, client };
-    this.will = willOf(packet);
-    session.wire = this;
-    this.armKeepAlive(packet.keepalive ?? 0, now);
-    state.log('debug', 'connection-open', { clientId: client.clientId, clean: session.isClean, present });
-    // MQTT 3.1 has no Session Present: its clients find a reserved byte there.
-    const sessionPresent = present && packet.protocolVersion !== LEVEL_MQTT_3_1; // [MQTT-3.2.2-2]
-    this.send({ cmd: 'connack', returnCode: ConnackCode.Accepted, sessionPresent }, now);
-    if (present) session.resume(now);
-  }
-
   /** For the broker's own files: another connection comes with the same client identifier. */
   takeOver(now: Millis): void {
     this.state.counters.sessionsTakenOver++;
     this.end('taken-over', now);
   }
 
-  private refuse(returnCode: ConnackCode, now: Millis): void {
-    this.state.counters.connectionsRefused++;
-    this.state.log('info', 'connection-refused', { returnCode });
-    this.send({ cmd: 'connack', returnCode, sessionPresent: false }, now); // [MQTT-3.2.2-4]
-    this.end('refused', now);
-  }
-
-  private armKeepAlive(keepAliveSeconds: number, now: Millis): void {
-    if (this.timer !== undefined) this.state.timers.cancel(this.timer);
-    this.keepAliveMs = keepAliveSeconds * KEEP_ALIVE_GRACE * MS_PER_SECOND;
-    this.timer = this.keepAliveMs === 0 ? undefined : this.state.timers.set(now + this.keepAliveMs, this);
-  }
-
-  /** The one end of every connection. The session is let go of first: a client does not hear its own will. */
-  private end(reason: CloseReason, now: Millis): void {
-    if (this.phase === Phase.Closed) return;
-    this.phase = Phase.Closed;
-    const { state, open, will } = this;
+  /**
+   * For the broker's own files: the one end of every connection. The session is let go of first: a client does not hear its
+   * own will. `code` is for a client of MQTT 5.0, where `reason` says too little.
+   */
+  end(reason: CloseReason, now: Millis, code = CLOSE_CODES[reason]): void {
+    if (this.isOver) return;
+    const { state, open, entrance } = this;
+    if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && code !== undefined && reason !== 'network') {
+      this.sink.send(disconnectPacket(code), now);
+    }
+    this.isOver = true;
     if (this.timer !== undefined) state.timers.cancel(this.timer);
     this.timer = undefined;
     this.open = undefined;
-    this.will = undefined;
+    this.entrance = undefined;
+    entrance?.leave();
+    open?.leash?.end();
     state.connections.delete(this);
     state.counters.connectionsNow = state.connections.size;
-    if (open !== undefined) state.sessions.detach(open.session, now);
+    const stays = open !== undefined && state.sessions.detach(open.session, now);
     if (reason !== 'network') this.sink.close(reason, now);
     state.log('debug', 'connection-closed', { clientId: open?.client.clientId, reason });
-    if (will === undefined) return;
-    state.counters.willsPublished++;
-    state.publish(will, now);
+    if (open === undefined) return;
+    state.openConnections--;
+    if (open.will !== undefined) state.wills.left(open.client.clientId, open.will, stays, now);
+  }
+
+  private take(packet: Packet, now: Millis): void {
+    if (this.isOver) return;
+    this.lastReceivedMs = now;
+    const { open, entrance } = this;
+    if (open === undefined) {
+      entrance?.take(packet, now);
+      return;
+    }
+    const violation = violationOf(packet, open.terms.level);
+    if (violation !== undefined) this.violate(violation, now);
+    else exchange(open, packet, now);
+  }
+
+  private armKeepAlive({ keepAliveS }: Terms, now: Millis): void {
+    if (this.timer !== undefined) this.state.timers.cancel(this.timer);
+    this.keepAliveMs = keepAliveS * KEEP_ALIVE_GRACE * MS_PER_SECOND;
+    this.timer = this.keepAliveMs === 0 ? undefined : this.state.timers.set(now + this.keepAliveMs, this);
+  }
+
+  private countOut(packet: PublishPacket): void {
+    const { counters } = this.state;
+    if (packet.qos === 0) counters.messagesOutQos0++;
+    else if (packet.qos === 1) counters.messagesOutQos1++;
+    else counters.messagesOutQos2++;
+    if (packet.retain) counters.retainedSent++;
+  }
+
+  private hasAnswered(): void {
+    if (this.receiving > 0) this.receiving--;
   }
 }
 
-/** The rule that a CONNECT breaks. One of another level is only refused: it may have other rules. */
-function clauseOf(packet: ConnectPacket): Clause | undefined {
-  const protocol = protocolOf(packet);
-  if (protocol === 'other-protocol') return 'MQTT-3.1.2-1';
-  return protocol === 'supported' ? violationOf(packet) : undefined;
-}
+const disconnectPacket = (reasonCode: ReasonCode): DisconnectPacket => ({ cmd: 'disconnect', reasonCode });

@@ -5,6 +5,11 @@ export interface Counters {
   connectionsNow: number;
   /** CONNACK with anything but 0. */
   connectionsRefused: number;
+  /** Of these, those refused by `Access`. */
+  connectionsDenied: number;
+  /** Bytes from and to clients on the network. */
+  bytesIn: number;
+  bytesOut: number;
   connectTimeouts: number;
   keepAliveTimeouts: number;
   /** Bytes that are no packet. */
@@ -41,6 +46,16 @@ export interface Counters {
   droppedSlow: number;
   /** QoS 1 and 2 to a session with its queue full. */
   droppedQueueFull: number;
+  /** Past their expiry before they could be sent. */
+  droppedExpired: number;
+  /** Larger than the client takes. */
+  droppedTooLarge: number;
+  /** Messages that the client may not receive. */
+  droppedNotReceivable: number;
+  /** Shared subscriptions of which no member could take it. */
+  droppedNobody: number;
+  /** QoS 1 and 2 that a client refused with a reason code. */
+  droppedRejected: number;
   /** QoS 1 and 2 that a session still had when it was discarded. */
   droppedSessionEnd: number;
   /** Messages the client may not publish: refused by `Access`, or to `$SYS`. */
@@ -48,6 +63,8 @@ export interface Counters {
   droppedTooDeep: number;
   /** Messages passed on but not retained, for want of room. */
   retainRefused: number;
+  /** Filters that `Access` refused. */
+  subscriptionsDenied: number;
 }
 
 export function newCounters(): Counters {
@@ -55,6 +72,9 @@ export function newCounters(): Counters {
     connections: 0,
     connectionsNow: 0,
     connectionsRefused: 0,
+    connectionsDenied: 0,
+    bytesIn: 0,
+    bytesOut: 0,
     connectTimeouts: 0,
     keepAliveTimeouts: 0,
     malformed: 0,
@@ -79,9 +99,15 @@ export function newCounters(): Counters {
     droppedOffline: 0,
     droppedSlow: 0,
     droppedQueueFull: 0,
+    droppedExpired: 0,
+    droppedTooLarge: 0,
+    droppedNotReceivable: 0,
+    droppedNobody: 0,
+    droppedRejected: 0,
     droppedSessionEnd: 0,
     droppedDenied: 0,
     droppedTooDeep: 0,
     retainRefused: 0,
+    subscriptionsDenied: 0,
   };
 }

@@ -1,6 +1,8 @@
 // Why a connection ended, in words that stay, and the broker's own errors.
 
-/** Why a connection ended. All but `disconnect` and `refused` publish the will. */
+import { ReasonCode } from './reason-codes.js';
+
+/** Why a connection ended. All but `disconnect`, `refused` and `busy` publish the will. */
 export type CloseReason =
   /** The client said DISCONNECT. */
   | 'disconnect'
@@ -8,25 +10,48 @@ export type CloseReason =
   | 'network'
   /** Bytes that are no packet. */
   | 'malformed'
-  /** A packet against the rules. */
+  /** A packet against the rules, or beyond a limit. */
   | 'violation'
   /** No packet for one and a half times the keep-alive. */
   | 'keep-alive'
-  /** No CONNECT in time. */
+  /** No CONNECT in time, or no end of authentication. */
   | 'connect-timeout'
-  /** CONNACK with a return code. */
+  /** CONNACK with a reason against it. */
   | 'refused'
   /** Another connection has the same client identifier. */
   | 'taken-over'
   /** It did not read what it was sent. */
   | 'slow'
+  /** What it did is not allowed, or no longer. */
+  | 'not-authorized'
+  /** As long as its authorization lets it be connected. */
+  | 'time-limit'
+  /** The host that runs the broker asked for it. */
+  | 'administrative'
   /** The broker stops. */
   | 'stopped';
 
-/** Stable codes of `BrokerError`. */
-export type BrokerErrorCode = 'ERR_BROKER_CONFIG' | 'ERR_BROKER_MESSAGE';
+/** What a client of MQTT 5.0 hears at the end of its connection, where it hears anything. */
+export const CLOSE_CODES: Readonly<Partial<Record<CloseReason, ReasonCode>>> = {
+  malformed: ReasonCode.MalformedPacket,
+  violation: ReasonCode.ProtocolError,
+  'keep-alive': ReasonCode.KeepAliveTimeout,
+  'taken-over': ReasonCode.SessionTakenOver,
+  slow: ReasonCode.QuotaExceeded,
+  'not-authorized': ReasonCode.NotAuthorized,
+  'time-limit': ReasonCode.MaximumConnectTime,
+  administrative: ReasonCode.AdministrativeAction,
+  stopped: ReasonCode.ServerShuttingDown,
+};
 
-/** A mistake of the host that calls the broker; never of a client. */
+/** Stable codes of `BrokerError`. */
+export type BrokerErrorCode =
+  | 'ERR_BROKER_CONFIG'
+  | 'ERR_BROKER_MESSAGE'
+  /** What the journal holds is not what this version of the broker wrote. */
+  | 'ERR_BROKER_RECORD';
+
+/** A mistake of the host that calls the broker, or what it was given to remember; never of a client. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
 

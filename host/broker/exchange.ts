@@ -1,23 +1,37 @@
-// What an open connection's packets do: sections 3.3 to 3.14. The packets have passed the rules in violations.ts.
+// What an open connection's packets do: sections 3.3 to 3.15. The packets have passed the rules in violations.ts.
 import { topicLevels } from '../core/topics.js';
+import { isUtf8 } from '../core/utf8.js';
 import type { Millis, Qos } from '../ports.js';
-import type { Client } from './config.js';
+import type { Client, Permit } from './access.js';
+import { msOf, type Terms } from './connecting.js';
 import type { Connection } from './connection.js';
+import type { Leash } from './leash.js';
 import { AckResult } from './outbound.js';
 import {
   type AckPacket,
+  type AuthPacket,
+  ackPacket,
+  type DisconnectPacket,
+  LEVEL_MQTT_5,
   type Packet,
   type PublishPacket,
-  SUBACK_FAILURE,
-  type SubscribePacket,
-  type UnsubscribePacket,
 } from './packets.js';
+import { claimsUtf8 } from './properties.js';
+import { FAILURE_MIN, ReasonCode } from './reason-codes.js';
 import type { Session } from './session.js';
 import type { BrokerState } from './state.js';
-import type { Clause } from './violations.js';
+import { takeSubscribe, takeUnsubscribe } from './subscribing.js';
+import type { Clause, Violation } from './violations.js';
+import type { HeldWill } from './wills.js';
 
 /** The broker's own topics, which clients may read and not write (section 4.7.2). */
 const SYSTEM_TOPIC = '$SYS';
+
+const NO_AUTH: Violation = { clause: 'MQTT-4.12.1-1', reason: ReasonCode.ProtocolError };
+const TOO_MANY: Violation = { clause: 'MQTT-3.3.4-7', reason: ReasonCode.ReceiveMaximumExceeded };
+const QOS_TOO_HIGH: Violation = { clause: 'MQTT-3.2.2-11', reason: ReasonCode.QosNotSupported };
+const EXPIRY_FROM_ZERO: Violation = { clause: 'MQTT-3.14.2-2', reason: ReasonCode.ProtocolError };
+const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 
 /** An open connection and what belongs to it. */
 export interface Open {
@@ -25,6 +39,14 @@ export interface Open {
   readonly connection: Connection;
   readonly session: Session;
   readonly client: Client;
+  readonly terms: Terms;
+  /** Undefined: everything is allowed. */
+  permit: Permit | undefined;
+  will: HeldWill | undefined;
+  /** CONNACK has left. */
+  isGreeted: boolean;
+  /** Where an authenticator has let it in. */
+  leash: Leash | undefined;
 }
 
 /** Carries out one packet. */
@@ -51,45 +73,93 @@ export function exchange(open: Open, packet: Packet, now: Millis): void {
       open.connection.send({ cmd: 'pingresp' }, now); // [MQTT-3.12.4-1]
       break;
     case 'disconnect':
-      open.connection.disconnect(now);
+      takeDisconnect(open, packet, now);
+      break;
+    case 'auth':
+      takeAuth(open, packet, now);
+      break;
+    case 'connect':
+      open.connection.violate(SECOND_CONNECT, now);
       break;
     default: // violations.ts lets no other through
   }
 }
 
-function takePublish({ state, connection, session, client }: Open, packet: PublishPacket, now: Millis): void {
+function takePublish(open: Open, packet: PublishPacket, now: Millis): void {
+  const { state, connection, session } = open;
   const { qos, messageId } = packet;
   // Method B of figure 4.3: the message is passed on when it comes first, its identifier kept until PUBREL.
-  if (qos === 2 && session.received.has(messageId)) state.counters.duplicatesIn++;
-  else {
-    countIn(state, qos);
-    if (mayPublish(state, client, packet.topic)) state.publish(packet, now);
-    else state.counters.droppedDenied++; // and acknowledged all the same [MQTT-3.3.5-2]
+  if (qos === 2 && session.received.has(messageId)) {
+    state.counters.duplicatesIn++;
+    connection.send(ackPacket('pubrec', messageId), now);
+    return;
   }
-  if (qos === 1) connection.send({ cmd: 'puback', messageId }, now);
-  else if (qos === 2) {
+  if (qos > state.config.qosMax) {
+    connection.violate(QOS_TOO_HIGH, now);
+    return;
+  }
+  if (qos > 0 && !connection.takeQuota()) {
+    connection.violate(TOO_MANY, now);
+    return;
+  }
+  countIn(state, qos);
+  const reason = reasonAgainst(open, packet) ?? pass(open, packet, now);
+  if (reason === ReasonCode.NotAuthorized && state.config.deniedPublish === 'disconnect') {
+    connection.end('not-authorized', now);
+  } else if (qos > 0) acknowledge(open, packet, reason, now);
+}
+
+/** A message that is allowed. */
+function pass({ state, session }: Open, packet: PublishPacket, now: Millis): ReasonCode {
+  return state.publish(packet, session, now) > 0 ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+}
+
+/** Why the message is not passed on; undefined: it is. */
+function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): ReasonCode | undefined {
+  const { config, counters } = state;
+  const { topic, qos, retain, payload, properties } = packet;
+  if (isSystemTopic(topic) || permit?.publish(topic, qos, retain) === false) {
+    counters.droppedDenied++;
+    const { clientId, principal } = client;
+    state.log('warn', 'publish-denied', { clientId, principal, topic });
+    return ReasonCode.NotAuthorized;
+  }
+  if (topicLevels(topic) > config.topicLevelsMax) {
+    counters.droppedTooDeep++;
+    return ReasonCode.TopicNameInvalid;
+  }
+  const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
+  return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
+}
+
+const isSystemTopic = (topic: string): boolean =>
+  topic.startsWith(SYSTEM_TOPIC) && (topic.length === SYSTEM_TOPIC.length || topic[SYSTEM_TOPIC.length] === '/');
+
+/** Versions before 5.0 have no word for a refusal: they are acknowledged all the same (3.1.1: [MQTT-3.3.5-2]). */
+function acknowledge({ connection, session, terms }: Open, packet: PublishPacket, reason: ReasonCode, now: Millis) {
+  const { qos, messageId } = packet;
+  const said = terms.level === LEVEL_MQTT_5 ? reason : ReasonCode.Success;
+  if (qos === 2 && said < FAILURE_MIN) {
     session.received.add(messageId);
-    connection.send({ cmd: 'pubrec', messageId }, now);
+    session.journal?.received(messageId);
   }
+  connection.send(ackPacket(qos === 1 ? 'puback' : 'pubrec', messageId, said), now);
 }
 
 function takePubrel({ connection, session }: Open, messageId: number, now: Millis): void {
-  session.received.delete(messageId);
+  const isKnown = session.received.delete(messageId);
+  if (isKnown) session.journal?.forgotten(messageId);
   // Also for an unknown one: the client may have missed the PUBCOMP (section 4.3.3).
-  connection.send({ cmd: 'pubcomp', messageId }, now);
+  connection.send(
+    ackPacket('pubcomp', messageId, isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound),
+    now,
+  );
 }
 
 function countIn({ counters }: BrokerState, qos: Qos): void {
   if (qos === 0) counters.messagesInQos0++;
   else if (qos === 1) counters.messagesInQos1++;
   else counters.messagesInQos2++;
-}
-
-function mayPublish({ config }: BrokerState, client: Client, topic: string): boolean {
-  if (topic.startsWith(SYSTEM_TOPIC) && (topic.length === SYSTEM_TOPIC.length || topic[SYSTEM_TOPIC.length] === '/')) {
-    return false;
-  }
-  return config.access?.publish(client, topic) ?? true;
 }
 
 /** The clause that speaks of each acknowledgement's place. */
@@ -101,55 +171,48 @@ const ACK_CLAUSES: Readonly<Record<AckPacket['cmd'], Clause>> = {
 };
 
 function takeAck({ state, connection, session }: Open, packet: AckPacket, now: Millis): void {
-  const { cmd, messageId } = packet;
+  const { cmd, messageId, reasonCode } = packet;
   const { outbound } = session;
+  const hasFailed = reasonCode >= FAILURE_MIN;
   let result: AckResult;
   if (cmd === 'puback') result = outbound.puback(messageId);
-  else if (cmd === 'pubrec') result = outbound.pubrec(messageId);
+  else if (cmd === 'pubrec') result = outbound.pubrec(messageId, hasFailed);
   else result = outbound.pubcomp(messageId);
   // Another kind of acknowledgement than the message is owed: one of us has lost count of the identifiers.
   if (result === AckResult.Mismatch) {
-    connection.violate(ACK_CLAUSES[cmd], now);
+    connection.violate({ clause: ACK_CLAUSES[cmd], reason: ReasonCode.ProtocolError }, now);
     return;
   }
   if (result === AckResult.Unknown) state.counters.acksUnknown++;
-  // PUBREC is always answered, so that a client whose message we no longer know can finish too [MQTT-3.5.4-1].
-  if (cmd === 'pubrec') connection.send({ cmd: 'pubrel', messageId }, now);
-  else session.pump(now);
+  else if (hasFailed) state.counters.droppedRejected++;
+  // PUBREC is always answered, so that a client whose message we no longer know can finish too [MQTT-4.3.3-4].
+  if (cmd === 'pubrec' && !hasFailed) {
+    const isKnown = result === AckResult.Taken;
+    connection.send(
+      ackPacket('pubrel', messageId, isKnown ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound),
+      now,
+    );
+  } else session.pump(now);
 }
 
-function takeSubscribe(open: Open, packet: SubscribePacket, now: Millis): void {
-  const { state, connection, session } = open;
-  const granted = packet.subscriptions.map(({ topic, qos }) => grant(open, topic, qos as Qos));
-  connection.send({ cmd: 'suback', messageId: packet.messageId, granted }, now); // [MQTT-3.8.4-1], [MQTT-3.8.4-5]
-  // As if each filter had come in a packet of its own [MQTT-3.8.4-4]: two that overlap bring a retained message twice.
-  for (const [index, code] of granted.entries()) {
-    if (code === SUBACK_FAILURE) continue;
-    for (const message of state.retained.match(packet.subscriptions[index]!.topic)) {
-      // RETAIN is 1 for a new subscription, and for one that is repeated [MQTT-3.3.1-8], [MQTT-3.8.4-3].
-      session.deliver(message, Math.min(message.qos, code) as Qos, true, undefined, now);
+function takeDisconnect(open: Open, { reasonCode, properties }: DisconnectPacket, now: Millis): void {
+  const { state, connection, session, terms, client } = open;
+  const expiry = properties?.sessionExpiryInterval;
+  if (expiry !== undefined) {
+    if (terms.expiryMs === 0 && expiry > 0) {
+      connection.violate(EXPIRY_FROM_ZERO, now);
+      return;
     }
+    session.expiryMs = Math.min(msOf(expiry), state.config.offlineSessionMsMax);
   }
+  if (reasonCode === ReasonCode.Success && open.will !== undefined) {
+    open.will = undefined; // [MQTT-3.14.4-3]
+    state.wills.takenBack(client.clientId);
+  }
+  connection.end('disconnect', now);
 }
 
-function grant({ state, session, client }: Open, filter: string, qos: Qos): number {
-  const { config } = state;
-  if (topicLevels(filter) > config.topicLevelsMax) return SUBACK_FAILURE;
-  if (session.subscriptions.size >= config.subscriptionsPerSessionMax && !session.subscriptions.has(filter)) {
-    return SUBACK_FAILURE;
-  }
-  if (config.access?.subscribe(client, filter) === false) return SUBACK_FAILURE;
-  session.subscriptions.set(filter, qos);
-  state.subscriptions.add(filter, session, qos);
-  state.counters.subscriptionsNow = state.subscriptions.size;
-  return qos;
-}
-
-function takeUnsubscribe({ state, connection, session }: Open, packet: UnsubscribePacket, now: Millis): void {
-  for (const filter of packet.unsubscriptions) {
-    // Compared character by character, not matched [MQTT-3.10.4-1]. What is queued is still delivered [MQTT-3.10.4-3].
-    if (session.subscriptions.delete(filter)) state.subscriptions.remove(filter, session);
-  }
-  state.counters.subscriptionsNow = state.subscriptions.size;
-  connection.send({ cmd: 'unsuback', messageId: packet.messageId }, now); // [MQTT-3.10.4-4], [MQTT-3.10.4-5]
+function takeAuth(open: Open, packet: AuthPacket, now: Millis): void {
+  if (open.leash === undefined) open.connection.violate(NO_AUTH, now);
+  else open.leash.take(packet, now);
 }

@@ -1,14 +1,24 @@
-// What a session owes its client: the window of messages sent and not yet acknowledged, and the two queues behind it.
-// Pure bookkeeping; whoever calls sends what it gives out.
+// What a session owes its client: the window of messages sent and not yet acknowledged, and the queues behind it. Pure
+// bookkeeping; whoever calls sends what it gives out.
 //
 // What is kept and what is dropped: QoS 1 and 2 wait in order, for as long as the session lives, until the queue is
 // full; then the newest is dropped, so that what arrives is a prefix without gaps. QoS 0 waits only for a client that is
 // connected and reads too slowly, in its own queue, is dropped first when room is needed, oldest first, and never
 // outlives the connection.
-import { SmallMap, SmallSet } from '../core/small-map.js';
+import { SmallMap } from '../core/small-map.js';
+import type { Millis } from '../ports.js';
 import type { Counters } from './counters.js';
+import type { LoadedEntry, QueueEntry } from './durable.js';
 import { Fifo } from './fifo.js';
-import { type AckPacket, PACKET_ID_MAX, type PublishPacket, publishPacket } from './packets.js';
+import {
+  type AckPacket,
+  ackPacket,
+  type BrokerMessage,
+  PACKET_ID_MAX,
+  type PublishPacket,
+  publishPacket,
+} from './packets.js';
+import type { Publication, SessionJournal } from './session-journal.js';
 
 export interface OutboundLimits {
   readonly inflightMax: number;
@@ -26,13 +36,22 @@ export enum AckResult {
   Mismatch,
 }
 
-const bytesOf = (packet: PublishPacket): number => packet.topic.length + packet.payload.length;
+/** Whoever knows what may go to the client that is there now. */
+export interface Gatekeeper {
+  /** False, and counted: it is too late for it, it is too large or forbidden. `isAgain`: it was sent before, and is in time. */
+  admits(packet: PublishPacket, isAgain: boolean, now: Millis): boolean;
+}
+
+export const bytesOf = ({ topic, payload, properties }: BrokerMessage): number =>
+  topic.length + payload.length + (properties === undefined ? 0 : properties.length);
 
 export class Outbound {
+  /** Messages in flight at most: what the broker allows, or less if the client asks for less (Receive Maximum). */
+  windowMax: number;
   /** Sent, and owed PUBACK or PUBREC, in the order of sending. */
   private readonly window = new SmallMap<number, PublishPacket>();
   /** PUBREL sent, and owed PUBCOMP, in the order of the PUBRECs [MQTT-4.6.0-4]. */
-  private readonly released = new SmallSet<number>();
+  private readonly released = new SmallMap<number, QueueEntry | undefined>();
   private readonly waiting = new Fifo<PublishPacket>();
   private readonly waitingQos0 = new Fifo<PublishPacket>();
   private waitingBytes = 0;
@@ -41,7 +60,10 @@ export class Outbound {
   constructor(
     private readonly limits: OutboundLimits,
     private readonly counters: Counters,
-  ) {}
+    private readonly journal: SessionJournal | undefined,
+  ) {
+    this.windowMax = limits.inflightMax;
+  }
 
   /** Messages in flight: owed PUBACK, PUBREC or PUBCOMP. */
   get inflight(): number {
@@ -56,19 +78,20 @@ export class Outbound {
   /** True when a message of that QoS may be sent at once without overtaking another. */
   isOpen(qos: number): boolean {
     if (qos === 0) return this.waitingQos0.size === 0;
-    return this.waiting.size === 0 && this.inflight < this.limits.inflightMax;
+    return this.waiting.size === 0 && this.inflight < this.windowMax;
   }
 
   /** Gives a message of QoS 1 or 2 its identifier and its place in the window. */
-  launch(packet: PublishPacket): void {
+  launch(packet: PublishPacket, publication?: Publication): void {
     do this.lastId = this.lastId === PACKET_ID_MAX ? 1 : this.lastId + 1;
     while (this.window.has(this.lastId) || this.released.has(this.lastId)); // [MQTT-2.3.1-2], [MQTT-2.3.1-3]
     packet.messageId = this.lastId;
     this.window.set(this.lastId, packet);
+    this.journal?.sent(packet, publication);
   }
 
   /** Queues a message, or drops it, or drops others for it. */
-  hold(packet: PublishPacket): void {
+  hold(packet: PublishPacket, publication: Publication): void {
     const bytes = bytesOf(packet);
     if (packet.qos > 0) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
     if (!this.hasRoom(bytes)) {
@@ -78,56 +101,100 @@ export class Outbound {
     }
     this.waitingBytes += bytes;
     if (packet.qos === 0) this.waitingQos0.push(packet);
-    else this.waiting.push(packet);
+    else {
+      this.waiting.push(packet);
+      this.journal?.waiting(packet, publication);
+    }
   }
 
   /** The next queued message that may be sent now, with its place in the window; undefined when there is none. */
-  next(): PublishPacket | undefined {
-    const open = this.inflight < this.limits.inflightMax;
-    const packet = (open ? this.waiting.shift() : undefined) ?? this.waitingQos0.shift();
-    if (packet === undefined) return undefined;
-    this.waitingBytes -= bytesOf(packet);
-    if (packet.qos > 0) this.launch(packet);
-    return packet;
+  next(gatekeeper: Gatekeeper, now: Millis): PublishPacket | undefined {
+    for (;;) {
+      const open = this.inflight < this.windowMax;
+      const packet = (open ? this.waiting.shift() : undefined) ?? this.waitingQos0.shift();
+      if (packet === undefined) return undefined;
+      this.waitingBytes -= bytesOf(packet);
+      if (!gatekeeper.admits(packet, false, now)) {
+        this.journal?.done(packet.entry);
+        continue;
+      }
+      if (packet.qos > 0) this.launch(packet);
+      return packet;
+    }
   }
 
   puback(id: number): AckResult {
     const packet = this.window.get(id);
     if (packet === undefined) return this.released.has(id) ? AckResult.Mismatch : AckResult.Unknown;
     if (packet.qos !== 1) return AckResult.Mismatch;
-    this.window.delete(id);
+    this.settle(packet);
     return AckResult.Taken;
   }
 
-  /** Whoever calls answers PUBREL, unless the result is a mismatch; also to a repeated PUBREC. */
-  pubrec(id: number): AckResult {
+  /**
+   * Whoever calls answers PUBREL, unless the result is a mismatch; also to a repeated PUBREC. Not to one that has
+   * `failed`: that ends the handshake.
+   */
+  pubrec(id: number, failed: boolean): AckResult {
     const packet = this.window.get(id);
     if (packet === undefined) return this.released.has(id) ? AckResult.Taken : AckResult.Unknown;
     if (packet.qos !== 2) return AckResult.Mismatch;
+    if (failed) {
+      this.settle(packet);
+      return AckResult.Taken;
+    }
     this.window.delete(id);
-    this.released.add(id);
+    this.journal?.released(packet);
+    this.released.set(id, packet.entry);
     return AckResult.Taken;
   }
 
   pubcomp(id: number): AckResult {
-    if (this.released.delete(id)) return AckResult.Taken;
-    return this.window.has(id) ? AckResult.Mismatch : AckResult.Unknown;
+    const entry = this.released.get(id);
+    if (!this.released.delete(id)) return this.window.has(id) ? AckResult.Mismatch : AckResult.Unknown;
+    this.journal?.done(entry);
+    return AckResult.Taken;
   }
 
   /**
    * What a client that comes back is sent again: the PUBRELs in the order of the PUBRECs, then the PUBLISHes in the order
    * in which they were sent first, with DUP and their identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1], [MQTT-3.3.1-1].
    */
-  resume(): (AckPacket | PublishPacket)[] {
+  resume(gatekeeper: Gatekeeper, now: Millis): (AckPacket | PublishPacket)[] {
     const again: (AckPacket | PublishPacket)[] = [];
-    for (const messageId of this.released.keys()) again.push({ cmd: 'pubrel', messageId });
-    for (const [id, packet] of this.window) {
+    for (const messageId of this.released.keys()) again.push(ackPacket('pubrel', messageId));
+    for (const [id, packet] of [...this.window]) {
+      if (!gatekeeper.admits(packet, true, now)) {
+        this.settle(packet);
+        continue;
+      }
       // A copy, since whoever sent the first may still hold it. Setting an existing key keeps its place.
-      const repeated = publishPacket(packet, packet.qos, packet.retain, id, true);
+      const repeated = publishPacket(packet, packet.qos, packet.retain, id, true, packet.subscriptionIds);
+      repeated.entry = packet.entry;
       this.window.set(id, repeated);
       again.push(repeated);
     }
     return again;
+  }
+
+  /** What another process has left, in the order of its numbers. Once, before anything else. */
+  restore(entries: readonly LoadedEntry[]): void {
+    const released: { readonly order: number; readonly id: number; readonly entry: QueueEntry }[] = [];
+    for (const entry of entries) {
+      const { state, content, qos, retain, subscriptionIds } = entry;
+      if (state.step === 'released') released.push({ order: state.order, id: state.packetId, entry });
+      if (state.step === 'released' || content === undefined) continue;
+      const id = state.step === 'sent' ? state.packetId : 0;
+      const packet = publishPacket(content, qos, retain, id, false, subscriptionIds);
+      packet.entry = entry;
+      if (id > 0) this.window.set(id, packet);
+      else {
+        this.waiting.push(packet);
+        this.waitingBytes += bytesOf(packet);
+      }
+    }
+    released.sort((a, b) => a.order - b.order);
+    for (const { id, entry } of released) this.released.set(id, entry);
   }
 
   /** The connection is gone, the session stays. */
@@ -138,14 +205,25 @@ export class Outbound {
     }
   }
 
-  /** The session ends with what it still owes. */
-  discard(): void {
+  /** The session ends with what it still owes, which is given out: the places in the durable queue. */
+  discard(): QueueEntry[] {
     this.goOffline();
     this.counters.droppedSessionEnd += this.window.size + this.waiting.size;
+    const entries: (QueueEntry | undefined)[] = [...this.released.values()];
+    for (const packet of this.window.values()) entries.push(packet.entry);
+    for (let packet = this.waiting.shift(); packet !== undefined; packet = this.waiting.shift()) {
+      entries.push(packet.entry);
+    }
     this.window.clear();
     this.released.clear();
-    this.waiting.clear();
     this.waitingBytes = 0;
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  /** The handshake is over without PUBREL and PUBCOMP. */
+  private settle(packet: PublishPacket): void {
+    this.window.delete(packet.messageId);
+    this.journal?.done(packet.entry);
   }
 
   private hasRoom(bytes: number): boolean {

@@ -1,20 +1,20 @@
 // The last retained message of each topic, in a tree of levels so that a filter with wildcards visits only what it may
 // match. Walks are loops, not recursion: a name may have 65,535 levels.
-import type { Message } from '../ports.js';
+import type { Millis } from '../ports.js';
+import { bytesOf } from './outbound.js';
+import type { BrokerMessage } from './packets.js';
 
 const DOLLAR = 0x24;
 
 class Node {
   children: Map<string, Node> | undefined;
-  message: Message | undefined;
+  message: BrokerMessage | undefined;
 }
 
 export interface RetainedLimits {
   readonly retainedMessagesMax: number;
   readonly retainedBytesMax: number;
 }
-
-const bytesOf = (message: Message): number => message.topic.length + message.payload.length;
 
 export class RetainedStore {
   private readonly root = new Node();
@@ -28,12 +28,21 @@ export class RetainedStore {
     return this.count;
   }
 
+  /** The topic's message. */
+  get(topic: string): BrokerMessage | undefined {
+    let node: Node | undefined = this.root;
+    for (const level of topic.split('/')) {
+      node = node.children?.get(level);
+      if (node === undefined) return undefined;
+    }
+    return node.message;
+  }
+
   /** Replaces the topic's message; false, with the old one gone as [MQTT-3.3.1-5] asks, when there is no room. */
-  set(message: Message): boolean {
+  set(message: BrokerMessage): boolean {
     this.clear(message.topic);
     const bytes = bytesOf(message);
-    if (this.count >= this.limits.retainedMessagesMax) return false;
-    if (this.bytes + bytes > this.limits.retainedBytesMax) return false;
+    if (!this.hasRoomFor(bytes)) return false;
     let node = this.root;
     for (const level of message.topic.split('/')) {
       node.children ??= new Map();
@@ -74,8 +83,18 @@ export class RetainedStore {
     return true;
   }
 
+  /** Messages that are delivered to nobody any more at `now`: those to be cleared. */
+  expired(now: Millis): BrokerMessage[] {
+    return descendants([this.root], false).filter((message) => message.expiresAt <= now);
+  }
+
+  /** True when a message of so many bytes can come in addition. */
+  hasRoomFor(bytes: number): boolean {
+    return this.count < this.limits.retainedMessagesMax && this.bytes + bytes <= this.limits.retainedBytesMax;
+  }
+
   /** Every message whose topic the valid filter takes in. The order depends only on the calls made before. */
-  match(filter: string): Message[] {
+  match(filter: string): BrokerMessage[] {
     let frontier: Node[] = [this.root];
     const levels = filter.split('/');
     for (let i = 0; i < levels.length; i++) {
@@ -105,8 +124,8 @@ function pushChildren(node: Node, leading: boolean, into: Node[]): void {
 }
 
 /** The messages of the nodes, as `#` includes the parent level, and of all below, breadth first. */
-function descendants(roots: readonly Node[], leading: boolean): Message[] {
-  const found: Message[] = [];
+function descendants(roots: readonly Node[], leading: boolean): BrokerMessage[] {
+  const found: BrokerMessage[] = [];
   let level = roots;
   let first = leading;
   while (level.length > 0) {

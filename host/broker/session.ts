@@ -1,17 +1,22 @@
 // What the broker remembers of one client, connected or not: section 4.1, session state.
 
 import { SmallMap, SmallSet } from '../core/small-map.js';
-import type { Subscriber } from '../core/subscriptions.js';
 import type { Timer } from '../core/timer-queue.js';
-import type { Message, Millis, Qos } from '../ports.js';
+import type { Millis, Qos } from '../ports.js';
 import type { Counters } from './counters.js';
-import { Outbound, type OutboundLimits } from './outbound.js';
+import type { LoadedSession } from './durable.js';
+import { type Gatekeeper, Outbound, type OutboundLimits } from './outbound.js';
 import { type AckPacket, type PublishPacket, publishPacket } from './packets.js';
+import type { Replay } from './replay.js';
+import type { Subscription } from './routes.js';
+import { Publication, type SessionJournal } from './session-journal.js';
 
 /** The way to the client while there is one. */
-export interface Wire {
+export interface Wire extends Gatekeeper {
   send(packet: PublishPacket | AckPacket, now: Millis): void;
   isCongested(): boolean;
+  /** Whether the client may have messages of that topic. */
+  mayReceive(topic: string): boolean;
   takeOver(now: Millis): void;
 }
 
@@ -20,60 +25,121 @@ export interface Due {
   due(now: Millis): void;
 }
 
-export class Session implements Subscriber {
-  matchMark = 0;
-  matchQos: Qos = 0;
-  readonly subscriptions = new SmallMap<string, Qos>();
+export class Session {
+  readonly subscriptions = new SmallMap<string, Subscription>();
   readonly outbound: Outbound;
   /** QoS 2 messages from the client that are published and owed a PUBREL; a PUBLISH of these is a repetition. */
   readonly received = new SmallSet<number>();
   wire: Wire | undefined;
+  /** While it has no connection: the timer that ends it. */
   expiry: Timer<Due> | undefined;
+  /** Retained messages that are on their way to new subscriptions, one subscription after another. */
+  private replays: Replay[] | undefined;
 
   constructor(
     readonly clientId: string,
-    /** A clean session ends with its connection. */
-    readonly isClean: boolean,
+    /** How long it outlives its connection, ms. 0: it ends with it. Infinity: for ever. */
+    public expiryMs: Millis,
     limits: OutboundLimits,
     private readonly counters: Counters,
+    /** Where it is written down. Undefined: nowhere. */
+    readonly journal: SessionJournal | undefined,
   ) {
-    this.outbound = new Outbound(limits, counters);
+    this.outbound = new Outbound(limits, counters, journal);
   }
 
-  /**
-   * Sends, queues or drops a message. `shared`, for QoS 0, is the one packet that all receivers get, so that it is
-   * encoded once.
-   */
-  deliver(message: Message, qos: Qos, retain: boolean, shared: PublishPacket | undefined, now: Millis): void {
+  /** Sends, queues or drops a message. */
+  deliver(publication: Publication, qos: Qos, retain: boolean, ids: readonly number[] | undefined, now: Millis): void {
     const { wire, outbound } = this;
     if (qos === 0 && wire === undefined) {
       this.counters.droppedOffline++;
       return;
     }
-    const packet = shared ?? publishPacket(message, qos, retain);
+    const packet = packetFor(publication, qos, retain, ids);
     if (wire === undefined || !outbound.isOpen(qos) || wire.isCongested()) {
-      outbound.hold(packet);
+      outbound.hold(packet, publication);
       return;
     }
-    if (qos > 0) outbound.launch(packet);
+    if (!wire.admits(packet, false, now)) return;
+    if (qos > 0) outbound.launch(packet, publication);
     wire.send(packet, now);
+  }
+
+  /** Retained messages for a new subscription: sent as fast as the client takes them, so that none is dropped for want of room. */
+  replay(replay: Replay, now: Millis): void {
+    this.replays ??= [];
+    this.replays.push(replay);
+    this.pump(now);
+  }
+
+  /** The subscription is gone: what is retained is of no more interest to it. */
+  cancelReplay(filter: string): void {
+    this.replays = this.replays?.filter((replay) => replay.filter !== filter);
   }
 
   /** Sends what waits, as far as window and network allow. */
   pump(now: Millis): void {
     while (this.wire !== undefined && this.outbound.queued > 0 && !this.wire.isCongested()) {
-      const packet = this.outbound.next();
+      const packet = this.outbound.next(this.wire, now);
       if (packet === undefined) return;
       this.wire.send(packet, now);
     }
+    if (this.replays !== undefined) this.pumpReplays(now);
   }
 
   /** Sends again what the last connection left open, then what waits. */
   resume(now: Millis): void {
-    for (const packet of this.outbound.resume()) {
+    if (this.wire === undefined) return;
+    for (const packet of this.outbound.resume(this.wire, now)) {
       if (packet.cmd === 'publish') this.counters.redelivered++;
-      this.wire?.send(packet, now);
+      this.wire.send(packet, now);
     }
     this.pump(now);
   }
+
+  /** The connection is gone, the session stays. What was retained and has not been sent waits with the rest. */
+  goOffline(now: Millis): void {
+    const replays = this.replays ?? [];
+    this.replays = undefined;
+    for (const replay of replays) {
+      for (let next = replay.next(); next !== undefined; next = replay.next()) {
+        this.deliver(new Publication(next), replay.qosOf(next), true, replay.ids, now);
+      }
+    }
+    this.outbound.goOffline();
+  }
+
+  /** What another process has left of it, but for the subscriptions. */
+  restore({ received, entries }: LoadedSession): void {
+    for (const id of received) this.received.add(id);
+    this.outbound.restore(entries);
+  }
+
+  private pumpReplays(now: Millis): void {
+    const replays = this.replays ?? [];
+    while (replays.length > 0 && this.wire !== undefined && !this.wire.isCongested()) {
+      const replay = replays[0]!;
+      const message = replay.peek();
+      if (message === undefined) replays.shift();
+      else {
+        const qos = replay.qosOf(message);
+        if (!this.outbound.isOpen(qos)) return;
+        replay.next();
+        this.deliver(new Publication(message), qos, true, replay.ids, now);
+      }
+    }
+    if (replays.length === 0) this.replays = undefined;
+  }
+}
+
+function packetFor(
+  publication: Publication,
+  qos: Qos,
+  retain: boolean,
+  ids: readonly number[] | undefined,
+): PublishPacket {
+  const { message } = publication;
+  if (qos > 0 || retain || ids !== undefined) return publishPacket(message, qos, retain, 0, false, ids);
+  publication.plain ??= publishPacket(message, 0, false);
+  return publication.plain;
 }

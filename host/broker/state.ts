@@ -1,62 +1,161 @@
 // What all connections of one broker share, and the one way by which a message reaches its subscribers.
 
-import { SubscriptionTree } from '../core/subscriptions.js';
+import type { RateLimit } from '../core/rate-limit.js';
 import { TimerQueue } from '../core/timer-queue.js';
 import { topicLevels } from '../core/topics.js';
-import type { Log, Message, Millis, Qos, Random } from '../ports.js';
+import type { Log, Millis, Qos, Random } from '../ports.js';
+import { CommitGate } from './commit-gate.js';
 import type { BrokerConfig } from './config.js';
 import type { Connection } from './connection.js';
 import { newCounters } from './counters.js';
-import { type PublishPacket, publishPacket } from './packets.js';
+import type { DurableState } from './durable.js';
+import type { BrokerMessage } from './packets.js';
 import { RetainedStore } from './retained.js';
+import { Routes, type Subscription } from './routes.js';
 import type { Due, Session } from './session.js';
+import { Publication } from './session-journal.js';
 import { SessionRegistry } from './session-registry.js';
+import type { ShareGroup } from './shared.js';
 import { Turn } from './turn.js';
+import { Wills } from './wills.js';
+
+/** Where retained messages have no room, those past their expiry are looked for at most so often, ms. */
+const SWEEP_MS = 1_000;
+
+/** How a message is delivered: a subscription, or several in one. */
+type Way = Pick<Subscription, 'qos' | 'retainAsPublished' | 'ids'>;
+
+export interface BrokerSurroundings {
+  readonly random: Random;
+  readonly log: Log;
+  readonly durable: DurableState | undefined;
+  /** Deadlines may have moved by something that no call from outside has begun. */
+  readonly wake: () => void;
+}
 
 export class BrokerState {
   readonly counters = newCounters();
   readonly timers = new TimerQueue<Due>();
-  readonly turn = new Turn();
-  readonly subscriptions = new SubscriptionTree<Session>();
+  readonly turn = new Turn(() => this.gate?.settle());
+  readonly routes = new Routes();
   readonly retained: RetainedStore;
   readonly sessions: SessionRegistry;
+  readonly wills: Wills;
+  /** Undefined: nothing outlives the process, and nothing waits. */
+  readonly gate: CommitGate | undefined;
   /** Those that are not closed. */
   readonly connections = new Set<Connection>();
+  /** Of these, those past their CONNECT. */
+  openConnections = 0;
+  connects: RateLimit | undefined;
   isStopped = false;
+  private sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly config: BrokerConfig,
-    readonly random: Random,
-    readonly log: Log,
+    readonly around: BrokerSurroundings,
   ) {
+    const { durable } = around;
     this.retained = new RetainedStore(config);
-    this.sessions = new SessionRegistry(this);
+    this.sessions = new SessionRegistry(this, durable);
+    this.wills = new Wills(this, durable);
+    this.gate = durable && new CommitGate(durable, (job, now) => this.later(job, now));
   }
 
-  /** Publishes a message that is valid and allowed: retains it if it asks for that, and passes it on. */
-  publish(message: Message, now: Millis): void {
+  get random(): Random {
+    return this.around.random;
+  }
+
+  get log(): Log {
+    return this.around.log;
+  }
+
+  /** Something that comes by itself, and not from an adapter's call: an answer of a port. */
+  later(job: (now: Millis) => void, now: Millis): void {
+    this.turn.run(() => job(now));
+    this.around.wake();
+  }
+
+  /** Takes up what another process has left. */
+  restore(durable: DurableState, now: Millis): void {
+    const { sessions, retained, wills } = durable.load();
+    this.sessions.restore(sessions, durable, now);
+    for (const message of retained) if (!this.retained.set(message)) this.counters.retainRefused++;
+    this.counters.retainedNow = this.retained.size;
+    this.wills.restore(wills, (clientId) => this.sessions.get(clientId) !== undefined, now);
+    const { size } = this.sessions;
+    if (size + this.retained.size > 0) this.log('info', 'restored', { sessions: size, retained: this.retained.size });
+  }
+
+  /**
+   * Publishes a message that is valid and allowed: retains it if it asks for that, and passes it on. `publisher`: the
+   * session it comes from. How many it was passed on to.
+   */
+  publish(message: BrokerMessage, publisher: Session | undefined, now: Millis): number {
     if (topicLevels(message.topic) > this.config.topicLevelsMax) {
       this.counters.droppedTooDeep++;
-      return;
+      return 0;
     }
-    if (message.retain) this.retain(message);
-    let shared: PublishPacket | undefined;
-    for (const session of this.subscriptions.match(message.topic)) {
-      const qos = Math.min(message.qos, session.matchQos) as Qos; // [MQTT-3.8.4-6]
-      // RETAIN is 0 for a subscription that was there before [MQTT-3.3.1-9].
-      if (qos > 0) session.deliver(message, qos, false, undefined, now);
+    if (message.retain) this.retain(message, now);
+    const routes = this.routes.match(message.topic);
+    if (routes.length === 0) return 0;
+    const publication = new Publication(message);
+    for (const route of routes) {
+      const { first } = route;
+      if (first === undefined) this.share(publication, route.group!, now);
       else {
-        shared ??= publishPacket(message, 0, false);
-        session.deliver(message, 0, false, shared, now);
+        const way = first.session === publisher ? route.forPublisher() : route;
+        if (way !== undefined) this.pass(publication, first.session, way, now);
       }
     }
+    return routes.length;
   }
 
-  private retain(message: Message): void {
-    const { topic, payload, qos } = message;
-    if (payload.length === 0)
-      this.retained.clear(topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
-    else if (!this.retained.set({ topic, payload, qos, retain: true })) this.counters.retainRefused++;
+  private share(publication: Publication, group: ShareGroup, now: Millis): void {
+    const { topic, qos } = publication.message;
+    const member = group.pick(topic, qos);
+    if (member === undefined) this.counters.droppedNobody++;
+    else this.pass(publication, member.session, member, now);
+  }
+
+  private pass(publication: Publication, session: Session, way: Way, now: Millis): void {
+    const { message } = publication;
+    const qos = Math.min(message.qos, way.qos) as Qos; // [MQTT-3.8.4-8]
+    // RETAIN is 0 for a subscription that was there before, unless it asks for it [MQTT-3.3.1-12], [MQTT-3.3.1-13].
+    session.deliver(publication, qos, message.retain && way.retainAsPublished, way.ids, now);
+  }
+
+  private retain(message: BrokerMessage, now: Millis): void {
+    const { durable } = this.around;
+    const { topic, payload } = message;
+    if (payload.length === 0) {
+      if (this.retained.clear(topic)) durable?.deleteRetained(topic); // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
+    } else {
+      const kept = {
+        topic,
+        payload,
+        qos: message.qos,
+        retain: true,
+        properties: message.properties,
+        expiresAt: message.expiresAt,
+      };
+      if (this.retained.set(kept) || (this.sweep(now) && this.retained.set(kept))) durable?.putRetained(kept);
+      else {
+        durable?.deleteRetained(topic);
+        this.counters.retainRefused++;
+      }
+    }
     this.counters.retainedNow = this.retained.size;
+  }
+
+  /** Makes room among retained messages. True: it was worth trying. */
+  private sweep(now: Millis): boolean {
+    if (now - this.sweptAt < SWEEP_MS) return false;
+    this.sweptAt = now;
+    for (const { topic } of this.retained.expired(now)) {
+      this.retained.clear(topic);
+      this.around.durable?.deleteRetained(topic);
+    }
+    return true;
   }
 }

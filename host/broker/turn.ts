@@ -6,18 +6,40 @@ export class Turn {
   private isBusy = false;
   private readonly deferred = new Fifo<() => void>();
 
-  /** Runs the job now or, from inside another job, after it and those deferred before. */
+  /** `settle` ends every turn, after all that was put off in it. */
+  constructor(private readonly settle: () => void) {}
+
+  /** True, and the turn has begun; false from inside another, whose caller then puts its job off. */
+  begin(): boolean {
+    if (this.isBusy) return false;
+    this.isBusy = true;
+    return true;
+  }
+
+  defer(job: () => void): void {
+    this.deferred.push(job);
+  }
+
+  /** Ends what `begin` began. To be called whatever has happened. */
+  end(): void {
+    try {
+      for (let next = this.deferred.shift(); next !== undefined; next = this.deferred.shift()) next();
+      this.settle();
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** Runs the job now or, from inside another, after it and those deferred before. */
   run(job: () => void): void {
-    if (this.isBusy) {
+    if (!this.begin()) {
       this.deferred.push(job);
       return;
     }
-    this.isBusy = true;
     try {
       job();
-      for (let next = this.deferred.shift(); next !== undefined; next = this.deferred.shift()) next();
     } finally {
-      this.isBusy = false;
+      this.end();
     }
   }
 }

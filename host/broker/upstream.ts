@@ -20,20 +20,22 @@ import type {
   UpstreamOptions,
   UpstreamSession,
 } from '../ports.js';
+import { LOCAL_PEER, type Peer } from './access.js';
 import type { Broker } from './broker.js';
 import type { Connection, Sink } from './connection.js';
 import type { CloseReason } from './errors.js';
 import { Fifo } from './fifo.js';
 import {
   type AckPacket,
-  ConnackCode,
+  ackPacket,
   type ConnackPacket,
   PACKET_ID_MAX,
   type Packet,
   type PublishPacket,
+  plainMessage,
   publishPacket,
-  SUBACK_FAILURE,
 } from './packets.js';
+import { FAILURE_MIN, ReasonCode } from './reason-codes.js';
 
 export class BrokerUpstream implements Upstream {
   readonly qosMax: Qos = 2;
@@ -42,7 +44,7 @@ export class BrokerUpstream implements Upstream {
   /** `peer` is what `Access` is told of these clients. */
   constructor(
     private readonly broker: Broker,
-    private readonly peer?: unknown,
+    private readonly peer: Peer = LOCAL_PEER,
   ) {}
 
   open(options: UpstreamOptions, events: UpstreamEvents, now: Millis): UpstreamSession {
@@ -90,9 +92,7 @@ class Events {
 type Done = (now: Millis) => void;
 type PublishDone = (outcome: PublishOutcome, now: Millis) => void;
 /** What the owner is told at the end of a SUBSCRIBE or UNSUBSCRIBE: the code of the answer, undefined where it was not asked. */
-type Settle = (code: number | undefined, now: Millis) => void;
-
-const ACCEPTED = 0;
+type Settle = (code: ReasonCode | undefined, now: Millis) => void;
 
 class ClientSession implements UpstreamSession {
   /** Ended by the owner, who hears no more. */
@@ -107,7 +107,7 @@ class ClientSession implements UpstreamSession {
   private readonly releasing = new SmallMap<PacketId, Done>();
   /** What the broker has sent here and the owner has not acknowledged. */
   private readonly unacknowledged = new SmallMap<PacketId, Qos>();
-  private refusal: ConnackCode | undefined;
+  private refusal: ReasonCode | undefined;
 
   constructor(
     private readonly options: UpstreamOptions,
@@ -115,7 +115,7 @@ class ClientSession implements UpstreamSession {
     private readonly events: Events,
   ) {}
 
-  connect(broker: Broker, peer: unknown, now: Millis): void {
+  connect(broker: Broker, peer: Peer, now: Millis): void {
     const { clientId, clean, will } = this.options;
     this.connection = broker.accept(new Receiver(this), now, peer);
     this.connection.receive({ cmd: 'connect', clientId, clean, keepalive: 0, ...(will && { will }) }, now);
@@ -125,33 +125,35 @@ class ClientSession implements UpstreamSession {
     const { qos, retain } = message;
     if (this.isOver) this.tell(() => done('lost', now));
     else if (qos === 0) {
-      this.request(publishPacket(message, 0, retain), now);
+      this.request(publishPacket(plainMessage(message), 0, retain), now);
       this.tell(() => done('taken', now));
     } else {
       this.publishing.set(id, done);
-      this.request(publishPacket(message, qos, retain, id, dup), now);
+      this.request(publishPacket(plainMessage(message), qos, retain, id, dup), now);
     }
   }
 
   release(id: PacketId, now: Millis, done: Done): void {
     if (this.isOver) return;
     this.releasing.set(id, done);
-    this.request({ cmd: 'pubrel', messageId: id }, now);
+    this.request(ackPacket('pubrel', id), now);
   }
 
   acknowledge(id: PacketId, now: Millis): void {
     const qos = this.unacknowledged.get(id);
     if (qos === undefined) return;
     this.unacknowledged.delete(id);
-    this.request({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId: id }, now);
+    this.request(ackPacket(qos === 1 ? 'puback' : 'pubrec', id), now);
   }
 
   complete(id: PacketId, now: Millis): void {
-    this.request({ cmd: 'pubcomp', messageId: id }, now);
+    this.request(ackPacket('pubcomp', id), now);
   }
 
   subscribe(filter: string, qos: Qos, now: Millis, done: (granted: Qos | undefined, now: Millis) => void): void {
-    const id = this.begin((code, at) => done(code === SUBACK_FAILURE ? undefined : (code as Qos | undefined), at), now);
+    const granted = (code: ReasonCode | undefined): Qos | undefined =>
+      code === undefined || code >= FAILURE_MIN ? undefined : (code as number as Qos);
+    const id = this.begin((code, at) => done(granted(code), at), now);
     if (id === undefined) return;
     this.request({ cmd: 'subscribe', messageId: id, subscriptions: [{ topic: filter, qos }] }, now);
   }
@@ -163,7 +165,7 @@ class ClientSession implements UpstreamSession {
   }
 
   close(now: Millis): void {
-    this.leave(() => this.connection?.receive({ cmd: 'disconnect' }, now));
+    this.leave(() => this.connection?.receive({ cmd: 'disconnect', reasonCode: ReasonCode.Success }, now));
   }
 
   abort(now: Millis): void {
@@ -181,7 +183,7 @@ class ClientSession implements UpstreamSession {
         this.takePublish(packet, now);
         break;
       case 'unsuback':
-        this.settle(packet.messageId, ACCEPTED, now);
+        this.settle(packet.messageId, ReasonCode.Success, now);
         break;
       case 'suback':
         this.settle(packet.messageId, packet.granted[0], now);
@@ -196,9 +198,9 @@ class ClientSession implements UpstreamSession {
     }
   }
 
-  private takeConnack({ returnCode, sessionPresent }: ConnackPacket, now: Millis): void {
-    if (returnCode === ConnackCode.Accepted) this.tell(() => this.owner.connected(sessionPresent, now));
-    else this.refusal = returnCode; // the close comes next
+  private takeConnack({ reasonCode, sessionPresent }: ConnackPacket, now: Millis): void {
+    if (reasonCode === ReasonCode.Success) this.tell(() => this.owner.connected(sessionPresent, now));
+    else this.refusal = reasonCode; // the close comes next
   }
 
   private takePublish(packet: PublishPacket, now: Millis): void {
@@ -244,7 +246,7 @@ class ClientSession implements UpstreamSession {
     return this.lastRequestId;
   }
 
-  private settle(id: number, code: number | undefined, now: Millis): void {
+  private settle(id: number, code: ReasonCode | undefined, now: Millis): void {
     const settle = this.requests.get(id);
     if (settle === undefined) return;
     this.requests.delete(id);

@@ -37,6 +37,11 @@ const ROWS: readonly MetricRow<keyof Counters>[] = [
       droppedSessionEnd: { reason: 'session-end' },
       droppedDenied: { reason: 'denied' },
       droppedTooDeep: { reason: 'too-deep' },
+      droppedExpired: { reason: 'expired' },
+      droppedTooLarge: { reason: 'too-large' },
+      droppedNotReceivable: { reason: 'not-receivable' },
+      droppedNobody: { reason: 'nobody' },
+      droppedRejected: { reason: 'rejected' },
     },
   },
   {
@@ -64,12 +69,24 @@ const ROWS: readonly MetricRow<keyof Counters>[] = [
     of: { retainRefused: {} },
   },
   { name: 'wills_published_total', help: 'Wills that were published.', type: 'counter', of: { willsPublished: {} } },
+  {
+    name: 'bytes_total',
+    help: 'Octets from clients (in) and to clients (out) on the network.',
+    type: 'counter',
+    of: { bytesIn: { direction: 'in' }, bytesOut: { direction: 'out' } },
+  },
   { name: 'connections_total', help: 'Connections that were opened.', type: 'counter', of: { connections: {} } },
   {
     name: 'connections_refused_total',
     help: 'Connections answered with anything but "accepted".',
     type: 'counter',
     of: { connectionsRefused: {} },
+  },
+  {
+    name: 'denied_total',
+    help: 'What was refused because it is not allowed: connections and subscriptions. Messages are among those dropped.',
+    type: 'counter',
+    of: { connectionsDenied: { what: 'connection' }, subscriptionsDenied: { what: 'subscription' } },
   },
   {
     name: 'timeouts_total',

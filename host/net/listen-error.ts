@@ -1,4 +1,4 @@
-// Addresses that cannot be listened at: one form of message for TCP and UDP.
+// What keeps a listener from listening: one form of message for TCP and UDP, for TLS, and for what makes no sense.
 import type { Server } from 'node:net';
 
 /** Why, and what to do. `cause`: Node's error. */
@@ -50,5 +50,31 @@ export class UdpListenError extends Error {
 
   constructor(host: string, port: number, cause: NodeJS.ErrnoException) {
     super(text(host, `UDP port ${port}`, cause), { cause });
+  }
+}
+
+/** TLS cannot be had with this key, certificate or list; `cause` is OpenSSL's error, where it is its. */
+export class TlsListenError extends Error {
+  override readonly name = 'TlsListenError';
+  readonly code = 'ERR_LISTEN_TLS';
+
+  /** `at`: the listener. `part`: which part of its `tls`, for a caller who knows its file. */
+  constructor(
+    at: string,
+    readonly part: string,
+    why: string,
+    options?: ErrorOptions,
+  ) {
+    super(`listener ${at}, tls.${part}: ${why}`, options);
+  }
+}
+
+/** Options of a listener that contradict each other, or are out of range. */
+export class ListenerSpecError extends Error {
+  override readonly name = 'ListenerSpecError';
+  readonly code = 'ERR_LISTEN_OPTION';
+
+  constructor(at: string, why: string) {
+    super(`listener ${at}: ${why}`);
   }
 }

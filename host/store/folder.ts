@@ -1,5 +1,5 @@
 // Folders on the way to a store's.
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
@@ -11,7 +11,26 @@ export function makeFolder(folder: string): void {
   for (let path = resolve(folder); statSync(path, { throwIfNoEntry: false }) === undefined; path = dirname(path)) {
     missing.push(path);
   }
-  for (const path of missing.reverse()) make(path);
+  for (const path of missing.reverse()) {
+    make(path);
+    syncFolder(dirname(path));
+  }
+}
+
+/** After it the names in a folder survive a stop of the machine too. Nothing to do where the system keeps no folder open. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  syncFile(folder);
+}
+
+/** After it what a file holds survives a stop of the machine too. Throws Node's errors. */
+export function syncFile(file: string): void {
+  const fd = openSync(file, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function make(folder: string): void {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConnackCode } from '../../../host/broker/packets.js';
+import type { Access } from '../../../host/broker/access.js';
+import { ReasonCode } from '../../../host/broker/reason-codes.js';
 import { utf8, World } from './scripted.js';
 
-const accepted = (sessionPresent = false) => ({ cmd: 'connack', returnCode: ConnackCode.Accepted, sessionPresent });
-const refused = (returnCode: ConnackCode) => ({ cmd: 'connack', returnCode, sessionPresent: false });
+const accepted = (sessionPresent = false) => ({ cmd: 'connack', reasonCode: ReasonCode.Success, sessionPresent });
+const refused = (reasonCode: ReasonCode) => ({ cmd: 'connack', reasonCode, sessionPresent: false, properties: {} });
 
 describe('CONNECT', () => {
   it('is answered with CONNACK 0', () => {
@@ -14,14 +15,14 @@ describe('CONNECT', () => {
   });
 
   it.each([
-    ['MQTT', 5],
+    ['MQTT', 6],
     ['MQTT', 3],
     ['MQTT', 0],
     ['MQTT', 0x84],
     ['MQIsdp', 4],
-  ])('of %s at level %i is refused with 0x01', (protocolId, protocolVersion) => {
+  ])('of %s at level %i is refused', (protocolId, protocolVersion) => {
     const client = new World().connect('a', { protocolId, protocolVersion });
-    expect(client.connack).toEqual(refused(ConnackCode.UnacceptableProtocolVersion));
+    expect(client.connack).toEqual(refused(ReasonCode.UnsupportedProtocolVersion));
     expect(client.closedBy).toBe('refused');
   });
 
@@ -76,18 +77,18 @@ describe('CONNECT', () => {
     expect(first.connection.client!.clientId).not.toBe('');
   });
 
-  it('with an empty identifier is refused with 0x02 when the session is not clean, and in MQTT 3.1', () => {
+  it('with an empty identifier is refused when the session is not clean, and in MQTT 3.1', () => {
     const world = new World();
     for (const options of [{ clean: false }, { protocolId: 'MQIsdp', protocolVersion: 3 }]) {
       const client = world.connect('', options);
-      expect(client.connack).toEqual(refused(ConnackCode.IdentifierRejected));
+      expect(client.connack).toEqual(refused(ReasonCode.ClientIdentifierNotValid));
       expect(client.closedBy).toBe('refused');
     }
   });
 
-  it('with an identifier that is no MQTT string is refused with 0x02', () => {
+  it('with an identifier that is no MQTT string is refused', () => {
     for (const id of ['a\0', '\ud800']) {
-      expect(new World().connect(id).connack).toEqual(refused(ConnackCode.IdentifierRejected));
+      expect(new World().connect(id).connack).toEqual(refused(ReasonCode.ClientIdentifierNotValid));
     }
   });
 
@@ -111,30 +112,29 @@ describe('CONNECT', () => {
 
   it('is asked of the access rules, whose answer it gets', () => {
     const seen: unknown[] = [];
-    const world = new World({
-      access: {
-        connect: (request, client) => {
-          seen.push([request.username, client.clientId]);
-          return client.clientId === 'bad' ? ConnackCode.BadUserNameOrPassword : ConnackCode.Accepted;
-        },
-        publish: (_, topic) => topic !== 'secret',
-        subscribe: () => true,
+    const permit = { publish: (topic: string) => topic !== 'secret', subscribe: () => true, receive: () => true };
+    const access: Access = {
+      connect: ({ packet, clientId }, answer, now) => {
+        seen.push([packet.username, clientId]);
+        if (clientId === 'bad') answer({ outcome: 'refused', reason: ReasonCode.BadUserNameOrPassword }, now);
+        else answer({ outcome: 'accepted', permit }, now);
       },
-    });
-    expect(world.connect('bad', { username: 'u' }).connack).toEqual(refused(ConnackCode.BadUserNameOrPassword));
+    };
+    const world = new World({ access });
+    expect(world.connect('bad', { username: 'u' }).connack).toEqual(refused(ReasonCode.BadUserNameOrPassword));
     expect(world.connect('good').connack).toEqual(accepted());
     expect(seen).toEqual([
       ['u', 'bad'],
       [undefined, 'good'],
     ]);
     const will = { topic: 'secret', payload: utf8('') };
-    expect(world.connect('good', { will }).connack).toEqual(refused(ConnackCode.NotAuthorized));
+    expect(world.connect('good', { will }).connack).toEqual(refused(ReasonCode.NotAuthorized));
   });
 
-  it('is refused with 0x03 when there is no room for one more session, and only then', () => {
+  it('is refused when there is no room for one more session, and only then', () => {
     const world = new World({ sessionsMax: 1 });
     world.connect('a', { clean: false }).drop();
-    expect(world.connect('b').connack).toEqual(refused(ConnackCode.ServerUnavailable));
+    expect(world.connect('b').connack).toEqual(refused(ReasonCode.QuotaExceeded));
     expect(world.connect('a', { clean: false }).connack).toEqual(accepted(true));
   });
 
@@ -222,7 +222,7 @@ describe('sessions', () => {
 
   it('survive DISCONNECT as they survive the loss of the network', () => {
     const world = new World();
-    world.connect('a', { clean: false }).say({ cmd: 'disconnect' });
+    world.connect('a', { clean: false }).disconnect();
     expect(world.connect('a', { clean: false }).connack).toEqual(accepted(true));
   });
 
@@ -293,7 +293,7 @@ describe('the will', () => {
     const world = new World();
     const watcher = world.subscriber('w', 'will', 1);
     const client = world.connect('a', { will });
-    client.say({ cmd: 'disconnect' });
+    client.disconnect();
     client.drop();
     expect(watcher.take()).toEqual([]);
     expect(client.closedBy).toBe('disconnect');

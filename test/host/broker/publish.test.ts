@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Packet } from '../../../host/broker/packets.js';
+import type { Access } from '../../../host/broker/access.js';
+import { ackPacket, type Packet } from '../../../host/broker/packets.js';
+import { ReasonCode } from '../../../host/broker/reason-codes.js';
 import type { Qos } from '../../../host/ports.js';
 import { type ScriptedClient, utf8, World } from './scripted.js';
 
@@ -30,11 +32,11 @@ describe('a message from a client', () => {
     publisher.publish('t', 'x', 0);
     expect(publisher.take()).toEqual([]);
     publisher.publish('t', 'x', 1, 7);
-    expect(publisher.take()).toEqual([{ cmd: 'puback', messageId: 7 }]);
+    expect(publisher.take()).toEqual([ackPacket('puback', 7)]);
     publisher.publish('t', 'x', 2, 8);
-    expect(publisher.take()).toEqual([{ cmd: 'pubrec', messageId: 8 }]);
+    expect(publisher.take()).toEqual([ackPacket('pubrec', 8)]);
     publisher.ack('pubrel', 8);
-    expect(publisher.take()).toEqual([{ cmd: 'pubcomp', messageId: 8 }]);
+    expect(publisher.take()).toEqual([ackPacket('pubcomp', 8)]);
   });
 
   it('goes to its own sender too, when that has subscribed', () => {
@@ -53,7 +55,7 @@ describe('a message from a client', () => {
     publisher.drop();
     const again = world.connect('p', { clean: false });
     again.publish('t', 'x', 2, 5, false, true);
-    expect(again.take()).toEqual([{ cmd: 'pubrec', messageId: 5 }]);
+    expect(again.take()).toEqual([ackPacket('pubrec', 5)]);
     expect(subscriber.texts()).toEqual(['x']);
     again.ack('pubrel', 5);
     again.publish('t', 'y', 2, 5);
@@ -73,7 +75,7 @@ describe('a message from a client', () => {
   it('PUBREL of one that is not known is answered with PUBCOMP', () => {
     const publisher = new World().connect('p');
     publisher.ack('pubrel', 99);
-    expect(publisher.take()).toEqual([{ cmd: 'pubcomp', messageId: 99 }]);
+    expect(publisher.take()).toEqual([ackPacket('pubcomp', 99, ReasonCode.PacketIdentifierNotFound)]);
   });
 
   it.each([
@@ -93,7 +95,8 @@ describe('a message from a client', () => {
   });
 
   it('that it may not publish is acknowledged and dropped', () => {
-    const access = { connect: () => 0, publish: (_: unknown, topic: string) => topic !== 'no', subscribe: () => true };
+    const permit = { publish: (topic: string) => topic !== 'no', subscribe: () => true, receive: () => true };
+    const access: Access = { connect: (_, answer, now) => answer({ outcome: 'accepted', permit }, now) };
     const world = new World({ access });
     const subscriber = world.subscriber('s', '#', 1);
     const system = world.subscriber('y', '$SYS/#', 1);
@@ -112,7 +115,7 @@ describe('a message from a client', () => {
     const publisher = world.connect('p');
     publisher.publish('a/b/c', 'x', 1, 1);
     publisher.publish('a/b', 'y');
-    expect(publisher.take()).toEqual([{ cmd: 'puback', messageId: 1 }]);
+    expect(publisher.take()).toEqual([ackPacket('puback', 1)]);
     expect(subscriber.texts()).toEqual(['y']);
     expect(world.broker.counters.droppedTooDeep).toBe(1);
   });
@@ -149,7 +152,7 @@ describe('the window', () => {
     const [first, second] = client.messages();
     expect([first!.qos, second!.qos]).toEqual([2, 1]);
     client.ack('pubrec', first!.messageId);
-    expect(client.take()).toEqual([{ cmd: 'pubrel', messageId: first!.messageId }]);
+    expect(client.take()).toEqual([ackPacket('pubrel', first!.messageId)]);
     client.ack('pubcomp', first!.messageId);
     expect(client.texts()).toEqual(['3']);
     client.ack('puback', second!.messageId);
@@ -185,17 +188,14 @@ describe('the window', () => {
     const id = client.messages()[0]!.messageId;
     client.ack('pubrec', id);
     client.ack('pubrec', id);
-    expect(client.take()).toEqual([
-      { cmd: 'pubrel', messageId: id },
-      { cmd: 'pubrel', messageId: id },
-    ]);
+    expect(client.take()).toEqual([ackPacket('pubrel', id), ackPacket('pubrel', id)]);
   });
 
   it('counts acknowledgements of what it does not know, and answers an unknown PUBREC', () => {
     const world = new World();
     const client = world.connect('s');
     for (const cmd of ['puback', 'pubcomp', 'pubrec'] as const) client.ack(cmd, 9);
-    expect(client.take()).toEqual([{ cmd: 'pubrel', messageId: 9 }]);
+    expect(client.take()).toEqual([ackPacket('pubrel', 9, ReasonCode.PacketIdentifierNotFound)]);
     expect(world.broker.counters.acksUnknown).toBe(3);
   });
 
@@ -225,10 +225,7 @@ describe('redelivery', () => {
     world.publish('t', '6', 1);
     const again = world.connect('s', { clean: false });
     const heard = again.take();
-    expect(heard.slice(0, 2)).toEqual([
-      { cmd: 'pubrel', messageId: ids[2] },
-      { cmd: 'pubrel', messageId: ids[0] },
-    ]);
+    expect(heard.slice(0, 2)).toEqual([ackPacket('pubrel', ids[2]!), ackPacket('pubrel', ids[0]!)]);
     expect(heard.slice(2)).toMatchObject([
       { messageId: ids[1], dup: true, payload: utf8('2') },
       { messageId: ids[3], dup: true, payload: utf8('4') },

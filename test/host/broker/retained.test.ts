@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RetainedStore } from '../../../host/broker/retained.js';
 import { matches } from '../../../host/core/topics.js';
-import { utf8 } from './scripted.js';
+import { messageOf, utf8 } from './scripted.js';
 
 const room = { retainedMessagesMax: Number.POSITIVE_INFINITY, retainedBytesMax: Number.POSITIVE_INFINITY };
 
@@ -30,7 +30,7 @@ describe('the retained store', () => {
           const model = new Map<string, Uint8Array>();
           for (const { set, topic, text } of steps) {
             if (set) {
-              expect(store.set({ topic, payload: utf8(text), qos: 0, retain: true })).toBe(true);
+              expect(store.set(messageOf(topic, text, 0, true))).toBe(true);
               model.set(topic, utf8(text));
             } else expect(store.clear(topic)).toBe(model.delete(topic));
             expect(store.size).toBe(model.size);
@@ -49,7 +49,7 @@ describe('the retained store', () => {
 
   it('keeps within its bytes, and gives them back', () => {
     const store = new RetainedStore({ ...room, retainedBytesMax: 10 });
-    const set = (topic: string, text: string) => store.set({ topic, payload: utf8(text), qos: 0, retain: true });
+    const set = (topic: string, text: string) => store.set(messageOf(topic, text, 0, true));
     expect(set('a', '123456')).toBe(true);
     expect(set('b', '123')).toBe(false);
     expect(set('a', '1')).toBe(true);
@@ -60,7 +60,7 @@ describe('the retained store', () => {
 
   it('bears as many levels as a topic can have', () => {
     const store = new RetainedStore(room);
-    store.set({ topic: deep, payload: utf8('x'), qos: 0, retain: true });
+    store.set(messageOf(deep, 'x', 0, true));
     expect(store.match('#')).toHaveLength(1);
     expect(store.match('+/#')).toHaveLength(1);
     expect(store.clear(deep)).toBe(true);

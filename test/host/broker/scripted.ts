@@ -3,12 +3,26 @@ import { Broker } from '../../../host/broker/broker.js';
 import type { BrokerConfig } from '../../../host/broker/config.js';
 import type { Connection } from '../../../host/broker/connection.js';
 import type { CloseReason } from '../../../host/broker/errors.js';
-import { type ConnectPacket, type Packet, type PublishPacket, publishPacket } from '../../../host/broker/packets.js';
+import {
+  type AckPacket,
+  ackPacket,
+  type BrokerMessage,
+  type ConnectPacket,
+  type Packet,
+  type PublishPacket,
+  plainMessage,
+  publishPacket,
+} from '../../../host/broker/packets.js';
+import { ReasonCode } from '../../../host/broker/reason-codes.js';
 import { Xoshiro128 } from '../../../host/core/random.js';
 import type { Millis, Qos } from '../../../host/ports.js';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** A message without what MQTT 5.0 adds. */
+export const messageOf = (topic: string, payload = '', qos: Qos = 0, retain = false): BrokerMessage =>
+  plainMessage({ topic, payload: utf8(payload), qos, retain });
 
 export class World {
   now: Millis = 1_000;
@@ -88,15 +102,19 @@ export class ScriptedClient {
   }
 
   publish(topic: string, payload = '', qos: Qos = 0, messageId = 0, retain = false, dup = false): void {
-    this.say(publishPacket({ topic, payload: utf8(payload), qos, retain }, qos, retain, messageId, dup));
+    this.say(publishPacket(messageOf(topic, payload, qos, retain), qos, retain, messageId, dup));
   }
 
   subscribe(topic: string, qos: Qos = 0, messageId = 1): void {
     this.say({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos }] });
   }
 
-  ack(cmd: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', messageId: number): void {
-    this.say({ cmd, messageId });
+  ack(cmd: AckPacket['cmd'], messageId: number): void {
+    this.say(ackPacket(cmd, messageId));
+  }
+
+  disconnect(): void {
+    this.say({ cmd: 'disconnect', reasonCode: ReasonCode.Success });
   }
 
   drop(): void {

@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { SUBACK_FAILURE } from '../../../host/broker/packets.js';
+import type { Access } from '../../../host/broker/access.js';
+import { ReasonCode } from '../../../host/broker/reason-codes.js';
 import type { Qos } from '../../../host/ports.js';
 import { type ScriptedClient, World } from './scripted.js';
 
 describe('SUBSCRIBE', () => {
   it('is granted filter by filter, in order', () => {
-    const access = {
-      connect: () => 0,
-      publish: () => true,
-      subscribe: (_: unknown, filter: string) => filter !== 'no',
-    };
+    const permit = { publish: () => true, subscribe: (filter: string) => filter !== 'no', receive: () => true };
+    const access: Access = { connect: (_, answer, now) => answer({ outcome: 'accepted', permit }, now) };
     const world = new World({ access, topicLevelsMax: 3, subscriptionsPerSessionMax: 3 });
     const client = world.connect('a');
     const subscriptions = (['x', 'no', 'a/b/c/d', 'y', 'z', 'full', 'x'] as const).map((topic, i) => ({
@@ -17,7 +15,7 @@ describe('SUBSCRIBE', () => {
       qos: i % 3,
     }));
     client.say({ cmd: 'subscribe', messageId: 3, subscriptions });
-    const granted = [0, SUBACK_FAILURE, SUBACK_FAILURE, 0, 1, SUBACK_FAILURE, 0];
+    const granted = [0, ReasonCode.NotAuthorized, ReasonCode.TopicFilterInvalid, 0, 1, ReasonCode.QuotaExceeded, 0];
     expect(client.take()).toEqual([{ cmd: 'suback', messageId: 3, granted }]);
     expect(world.broker.counters.subscriptionsNow).toBe(3);
   });
@@ -87,7 +85,8 @@ describe('UNSUBSCRIBE', () => {
     const unsubscribe = (...unsubscriptions: string[]) =>
       client.say({ cmd: 'unsubscribe', messageId: 4, unsubscriptions });
     unsubscribe('t/x', 'nothing');
-    expect(client.take()).toEqual([{ cmd: 'unsuback', messageId: 4 }]);
+    const granted = [ReasonCode.NoSubscriptionExisted, ReasonCode.NoSubscriptionExisted];
+    expect(client.take()).toEqual([{ cmd: 'unsuback', messageId: 4, granted }]);
     world.publish('t/x', '1');
     expect(client.texts()).toEqual(['1']);
     unsubscribe('t/+');

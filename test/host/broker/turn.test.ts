@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { Turn } from '../../../host/broker/turn.js';
 
 it('a job from inside a job runs after it, in the order of asking', () => {
-  const turn = new Turn();
+  const turn = new Turn(() => {});
   const order: string[] = [];
   turn.run(() => {
     turn.run(() => {
@@ -16,7 +16,7 @@ it('a job from inside a job runs after it, in the order of asking', () => {
 });
 
 it('a job that throws does not block those after it', () => {
-  const turn = new Turn();
+  const turn = new Turn(() => {});
   expect(() =>
     turn.run(() => {
       throw new RangeError('x');

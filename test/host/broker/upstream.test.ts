@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Access } from '../../../host/broker/access.js';
 import { BrokerUpstream } from '../../../host/broker/upstream.js';
 import type { Message, Millis, PacketId, Qos, UpstreamOptions, UpstreamSession } from '../../../host/ports.js';
 import { textOf, utf8, World } from './scripted.js';
@@ -128,11 +129,8 @@ describe('a session in the process of the broker', () => {
   });
 
   it('is told which QoS was granted, or that none was', () => {
-    const access = {
-      connect: () => 0,
-      publish: () => true,
-      subscribe: (_: unknown, filter: string) => filter !== 'no',
-    };
+    const permit = { publish: () => true, subscribe: (filter: string) => filter !== 'no', receive: () => true };
+    const access: Access = { connect: (_, answer, now) => answer({ outcome: 'accepted', permit }, now) };
     const { open } = setUp({ access });
     const owner = open('a');
     owner.subscribe('no', 1);
@@ -142,7 +140,7 @@ describe('a session in the process of the broker', () => {
   it('is told why it was refused', () => {
     const { open } = setUp({ sessionsMax: 1 });
     open('a');
-    expect(open('b').take()).toEqual(['closed refused-3']);
+    expect(open('b').take()).toEqual(['closed refused-151']);
   });
 
   it('is told that the broker has stopped', () => {

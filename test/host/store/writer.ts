@@ -43,17 +43,16 @@ export function afterSteps(steps: number): Map<string, Uint8Array> {
   return records;
 }
 
-export class Writer {
+/** A process that says in lines what it has done, until it is killed. */
+export class WritingProcess {
   private readonly child: ChildProcessByStdio<null, Readable, Readable>;
   private readonly closed: Promise<unknown>;
   private complaint = '';
   private said = '';
   private heard = (): void => {};
 
-  /** Does steps `from` to `to` - 1, and then keeps the store open. */
-  constructor(folder: string, from: number, to: number) {
-    const args = ['--input-type=module', '-e', PROGRAM, folder, `${from}`, `${to}`];
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(command: string, args: readonly string[]) {
+    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.closed = once(this.child, 'close');
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.complaint += text;
@@ -79,12 +78,28 @@ export class Writer {
     }
   }
 
+  /** Waits for its end. What it said, by lines. */
+  async end(): Promise<readonly string[]> {
+    await this.closed;
+    return this.wholeLines();
+  }
+
   /** kill -9. The last step that it said was done; -1 for none. */
   async kill(): Promise<number> {
     this.child.kill('SIGKILL');
     await this.closed;
-    const whole = this.said.slice(0, this.said.lastIndexOf('\n') + 1).trimEnd();
-    const last = whole.split('\n').at(-1)!;
-    return last === 'open' || last === '' ? -1 : Number(last);
+    const last = this.wholeLines().at(-1) ?? 'open';
+    return last === 'open' ? -1 : Number(last);
+  }
+
+  private wholeLines(): readonly string[] {
+    return this.said.split('\n').slice(0, -1);
+  }
+}
+
+export class Writer extends WritingProcess {
+  /** Does steps `from` to `to` - 1, and then keeps the store open. */
+  constructor(folder: string, from: number, to: number) {
+    super(process.execPath, ['--input-type=module', '-e', PROGRAM, folder, `${from}`, `${to}`]);
   }
 }

@@ -1,0 +1,202 @@
+// The way in: CONNECT, the question whether the client may come in, and CONNACK. Whatever the client sends before the
+// answer waits (MQTT 5.0, 3.1.4).
+import type { Millis } from '../ports.js';
+import type { Accepted, Client, Verdict } from './access.js';
+import { authenticationOf, clientIdOf, connackProperties, levelOf, limitAgainst, termsOf } from './connecting.js';
+import type { Connection } from './connection.js';
+import { Dialogue } from './dialogue.js';
+import type { Open } from './exchange.js';
+import { Leash } from './leash.js';
+import {
+  type ConnackProperties,
+  type ConnectPacket,
+  LEVEL_MQTT_3_1,
+  LEVEL_MQTT_5,
+  type Level,
+  type Packet,
+} from './packets.js';
+import { ReasonCode } from './reason-codes.js';
+import type { BrokerState } from './state.js';
+import { type Violation, violationOf } from './violations.js';
+import { heldWill } from './wills.js';
+
+/** Packets that wait for the end of authentication; and their payloads may be as large as one packet. */
+const EARLY_PACKETS_MAX = 100;
+
+const NO_CONNECT: Violation = { clause: 'MQTT-3.1.0-1', reason: ReasonCode.ProtocolError };
+const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
+const OTHER_PROTOCOL: Violation = { clause: 'MQTT-3.1.2-1', reason: ReasonCode.UnsupportedProtocolVersion };
+const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-1', reason: ReasonCode.ProtocolError };
+const TOO_EARLY: Violation = { clause: 'MQTT-3.1.4-6', reason: ReasonCode.QuotaExceeded };
+
+/** A client that has said who it is. */
+interface Guest {
+  readonly packet: ConnectPacket;
+  readonly level: Level;
+  readonly clientId: string;
+}
+
+export class Entrance {
+  private guest: Guest | undefined;
+  private dialogue: Dialogue | undefined;
+  private early: Packet[] = [];
+  private earlyBytes = 0;
+
+  constructor(
+    private readonly state: BrokerState,
+    private readonly connection: Connection,
+  ) {}
+
+  take(packet: Packet, now: Millis): void {
+    if (this.guest === undefined) {
+      if (packet.cmd === 'connect') this.connect(packet, now);
+      else this.connection.violate(NO_CONNECT, now);
+      return;
+    }
+    const violation = packet.cmd === 'connect' ? SECOND_CONNECT : violationOf(packet, this.guest.level);
+    if (violation !== undefined) this.connection.violate(violation, now);
+    else if (packet.cmd === 'auth') {
+      if (!this.dialogue?.goOn(packet.properties?.authenticationData)) this.connection.violate(NO_AUTH_ASKED, now);
+    } else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
+    else this.keep(packet, now);
+  }
+
+  /** The connection is over. */
+  leave(): void {
+    this.dialogue?.end();
+    this.early = [];
+  }
+
+  private keep(packet: Packet, now: Millis): void {
+    if (packet.cmd === 'publish') this.earlyBytes += packet.payload.length;
+    const isTooMuch = this.early.length >= EARLY_PACKETS_MAX || this.earlyBytes > this.state.config.packetBytesMax;
+    if (isTooMuch) this.connection.violate(TOO_EARLY, now);
+    else this.early.push(packet);
+  }
+
+  private connect(packet: ConnectPacket, now: Millis): void {
+    const level = levelOf(packet);
+    if (level === 'other-protocol') this.connection.violate(OTHER_PROTOCOL, now);
+    else if (level === 'other-level') this.refuse(ReasonCode.UnsupportedProtocolVersion, now);
+    else this.welcome(packet, level, now);
+  }
+
+  private welcome(packet: ConnectPacket, level: Level, now: Millis): void {
+    const { state, connection } = this;
+    const violation = violationOf(packet, level);
+    if (violation !== undefined) {
+      // One of MQTT 5.0 hears why, the others find their connection closed.
+      if (level === LEVEL_MQTT_5) this.refuse(violation.reason, now);
+      else connection.violate(violation, now);
+      return;
+    }
+    const clientId = clientIdOf(packet, level, state.sessions, state.random);
+    const reason =
+      clientId === undefined ? ReasonCode.ClientIdentifierNotValid : this.reasonAgainst(packet, clientId, now);
+    if (clientId === undefined || reason !== undefined) {
+      this.refuse(reason ?? ReasonCode.ClientIdentifierNotValid, now);
+      return;
+    }
+    this.guest = { packet, level, clientId };
+    this.ask(this.guest, now);
+  }
+
+  private reasonAgainst(packet: ConnectPacket, clientId: string, now: Millis): ReasonCode | undefined {
+    const { config } = this.state;
+    const limit = limitAgainst(this.state, clientId, now);
+    if (limit !== undefined) return limit;
+    if ((packet.will?.qos ?? 0) > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
+    // Without authenticators there is no method to authenticate by.
+    const names = packet.properties?.authenticationMethod !== undefined;
+    return names && config.access === undefined ? ReasonCode.BadAuthenticationMethod : undefined;
+  }
+
+  private ask(guest: Guest, now: Millis): void {
+    const { access } = this.state.config;
+    if (access === undefined) {
+      this.judge(guest, { outcome: 'accepted' }, now);
+      return;
+    }
+    this.connection.awaitEntry(now);
+    this.dialogue = new Dialogue(this.state, access, (verdict, at) => this.judge(guest, verdict, at));
+    const { packet, clientId } = guest;
+    this.dialogue.ask({ packet, clientId, peer: this.connection.peer, why: 'connect' }, now);
+  }
+
+  private judge(guest: Guest, verdict: Verdict, now: Millis): void {
+    if (verdict.outcome === 'accepted') {
+      const reason = this.reasonAgainstWill(guest, verdict);
+      if (reason === undefined) this.enter(guest, verdict, now);
+      else this.deny(reason, {}, now);
+    } else if (verdict.outcome === 'refused') {
+      const { reason, reasonString, serverReference } = verdict;
+      const properties = { ...(reasonString && { reasonString }), ...(serverReference && { serverReference }) };
+      this.deny(reason, properties, now);
+    } else if (guest.packet.properties?.authenticationMethod === undefined) {
+      this.deny(ReasonCode.NotAuthorized, {}, now); // it cannot be asked anything
+    } else {
+      const properties = authenticationOf(guest.packet, verdict.authenticationData);
+      this.connection.awaitEntry(now);
+      this.connection.send({ cmd: 'auth', reasonCode: ReasonCode.ContinueAuthentication, properties }, now);
+    }
+  }
+
+  private reasonAgainstWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
+    const { will } = packet;
+    if (will === undefined) return undefined;
+    const mayPublish = permit?.publish(will.topic, (will.qos ?? 0) as 0 | 1 | 2, will.retain ?? false) ?? true;
+    return mayPublish ? undefined : ReasonCode.NotAuthorized;
+  }
+
+  private enter({ packet, level, clientId }: Guest, verdict: Accepted, now: Millis): void {
+    const { state, connection } = this;
+    const { access } = state.config;
+    const terms = termsOf(packet, level, state.config, verdict);
+    state.sessions.get(clientId)?.wire?.takeOver(now); // [MQTT-3.1.4-3]
+    const { session, present } = state.sessions.open(clientId, packet.clean ?? true, terms.expiryMs, now);
+    state.wills.cancel(clientId);
+    const { principal, permit } = verdict;
+    const client: Client = { clientId, username: packet.username, peer: connection.peer, principal };
+    const will = packet.will && heldWill(packet.will);
+    const open: Open = { state, connection, session, client, terms, permit, will, isGreeted: false, leash: undefined };
+    if (will !== undefined) state.wills.made(clientId, will);
+    session.wire = connection;
+    session.outbound.windowMax = terms.windowMax;
+    connection.enter(open, now);
+    if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
+    state.log('debug', 'connection-open', { clientId, level, clean: packet.clean ?? true, present, principal });
+    this.greet(open, packet, verdict, present, now);
+    if (present) session.resume(now);
+    for (const waiting of this.early) connection.receive(waiting, now);
+  }
+
+  private greet(
+    { connection, client, terms }: Open,
+    packet: ConnectPacket,
+    verdict: Accepted,
+    present: boolean,
+    now: Millis,
+  ) {
+    const properties =
+      terms.level === LEVEL_MQTT_5
+        ? connackProperties(packet, client.clientId, terms, this.state.config, verdict)
+        : undefined;
+    // MQTT 3.1 has no Session Present: its clients find a reserved byte there.
+    const sessionPresent = present && terms.level !== LEVEL_MQTT_3_1; // [MQTT-3.2.2-2]
+    const reasonCode = ReasonCode.Success;
+    connection.send({ cmd: 'connack', reasonCode, sessionPresent, ...(properties && { properties }) }, now);
+  }
+
+  private deny(reason: ReasonCode, properties: ConnackProperties, now: Millis): void {
+    this.state.counters.connectionsDenied++;
+    this.refuse(reason, now, properties);
+  }
+
+  private refuse(reasonCode: ReasonCode, now: Millis, properties: ConnackProperties = {}): void {
+    const { state, connection, guest } = this;
+    state.counters.connectionsRefused++;
+    state.log('info', 'connection-refused', { clientId: guest?.clientId, reasonCode });
+    connection.send({ cmd: 'connack', reasonCode, sessionPresent: false, properties }, now); // [MQTT-3.2.2-6]
+    connection.end('refused', now);
+  }
+}

@@ -1,0 +1,52 @@
+// What became of a request: MQTT 5.0, table 2.4. The core thinks in these for every version; where a client speaks an
+// older one, the codec says them in its words.
+
+export enum ReasonCode {
+  /** Also Normal disconnection and Granted QoS 0. */
+  Success = 0x00,
+  GrantedQos1 = 0x01,
+  GrantedQos2 = 0x02,
+  DisconnectWithWill = 0x04,
+  NoMatchingSubscribers = 0x10,
+  NoSubscriptionExisted = 0x11,
+  ContinueAuthentication = 0x18,
+  ReAuthenticate = 0x19,
+  UnspecifiedError = 0x80,
+  MalformedPacket = 0x81,
+  ProtocolError = 0x82,
+  ImplementationSpecificError = 0x83,
+  UnsupportedProtocolVersion = 0x84,
+  ClientIdentifierNotValid = 0x85,
+  BadUserNameOrPassword = 0x86,
+  NotAuthorized = 0x87,
+  ServerUnavailable = 0x88,
+  ServerBusy = 0x89,
+  Banned = 0x8a,
+  ServerShuttingDown = 0x8b,
+  BadAuthenticationMethod = 0x8c,
+  KeepAliveTimeout = 0x8d,
+  SessionTakenOver = 0x8e,
+  TopicFilterInvalid = 0x8f,
+  TopicNameInvalid = 0x90,
+  PacketIdentifierInUse = 0x91,
+  PacketIdentifierNotFound = 0x92,
+  ReceiveMaximumExceeded = 0x93,
+  TopicAliasInvalid = 0x94,
+  PacketTooLarge = 0x95,
+  MessageRateTooHigh = 0x96,
+  QuotaExceeded = 0x97,
+  AdministrativeAction = 0x98,
+  PayloadFormatInvalid = 0x99,
+  RetainNotSupported = 0x9a,
+  QosNotSupported = 0x9b,
+  UseAnotherServer = 0x9c,
+  ServerMoved = 0x9d,
+  SharedSubscriptionsNotSupported = 0x9e,
+  ConnectionRateExceeded = 0x9f,
+  MaximumConnectTime = 0xa0,
+  SubscriptionIdentifiersNotSupported = 0xa1,
+  WildcardSubscriptionsNotSupported = 0xa2,
+}
+
+/** From here on a reason code says that something failed. */
+export const FAILURE_MIN = 0x80;

@@ -1,0 +1,83 @@
+// What a durable session tells of itself: its subscriptions, and how each message's handshake stands. Sessions that end
+// with their connection have no such thing.
+import type { DurableState, EntryDetails, LoadedEntry, QueueEntry, StoredMessage } from './durable.js';
+import type { BrokerMessage, PublishPacket } from './packets.js';
+import type { Subscription } from './routes.js';
+
+/** A message on its way to its subscribers, and what they share of it. */
+export class Publication {
+  /** Given with the first durable session that it waits for. */
+  stored: StoredMessage | undefined;
+  /** The one packet for all who get it at QoS 0 with nothing of their own in it. */
+  plain: PublishPacket | undefined;
+
+  constructor(readonly message: BrokerMessage) {}
+}
+
+const detailsOf = ({ qos, retain, subscriptionIds }: PublishPacket): EntryDetails => ({ qos, retain, subscriptionIds });
+
+export class SessionJournal {
+  private lastNumber = 0;
+  private lastOrder = 0;
+
+  constructor(
+    readonly state: DurableState,
+    private readonly clientId: string,
+    loaded: readonly LoadedEntry[] = [],
+  ) {
+    for (const { number, state: at } of loaded) {
+      this.lastNumber = Math.max(this.lastNumber, number);
+      if (at.step === 'released') this.lastOrder = Math.max(this.lastOrder, at.order);
+    }
+  }
+
+  /** The message has to wait. */
+  waiting(packet: PublishPacket, publication: Publication): void {
+    packet.entry = this.add(packet, publication, { step: 'waiting' });
+  }
+
+  /** The message goes out, under its identifier; straight away where it has not waited. */
+  sent(packet: PublishPacket, publication: Publication | undefined): void {
+    const state = { step: 'sent', packetId: packet.messageId } as const;
+    if (packet.entry !== undefined) this.state.putEntry(this.clientId, packet.entry, detailsOf(packet), state);
+    else if (publication !== undefined) packet.entry = this.add(packet, publication, state);
+  }
+
+  /** PUBREC has come. */
+  released(packet: PublishPacket): void {
+    if (packet.entry === undefined) return;
+    const state = { step: 'released', packetId: packet.messageId, order: ++this.lastOrder } as const;
+    this.state.putEntry(this.clientId, packet.entry, detailsOf(packet), state);
+  }
+
+  done(entry: QueueEntry | undefined): void {
+    if (entry !== undefined) this.state.deleteEntry(this.clientId, entry);
+  }
+
+  subscribed({ filter, qos, noLocal, retainAsPublished, ids }: Subscription): void {
+    const identifier = ids?.[0] ?? 0;
+    this.state.putSubscription(this.clientId, { filter, qos, noLocal, retainAsPublished, identifier });
+  }
+
+  unsubscribed(filter: string): void {
+    this.state.deleteSubscription(this.clientId, filter);
+  }
+
+  received(packetId: number): void {
+    this.state.putReceived(this.clientId, packetId);
+  }
+
+  forgotten(packetId: number): void {
+    this.state.deleteReceived(this.clientId, packetId);
+  }
+
+  private add(
+    packet: PublishPacket,
+    publication: Publication,
+    state: { step: 'waiting' } | { step: 'sent'; packetId: number },
+  ) {
+    publication.stored ??= this.state.newMessage();
+    const { stored, message } = publication;
+    return this.state.addEntry(this.clientId, ++this.lastNumber, stored, message, detailsOf(packet), state);
+  }
+}
