@@ -97,6 +97,11 @@ export class Client5 {
     return this.closedBy !== undefined;
   }
 
+  /** When the broker wants to read more of this client; 0: at once. */
+  get resumeAt(): number {
+    return this.stream.resumeAt;
+  }
+
   /** Any bytes, in one piece. */
   say(...parts: readonly Uint8Array[]): this {
     this.stream.receive(join(...parts), this.world.now);

@@ -338,6 +338,30 @@ describe('an acceptance', () => {
     expect(client.accepted().connack.properties.userProperties).toBeUndefined();
   });
 
+  it('of two that ask at once goes to both, one after another [MQTT-3.1.4-3] [MQTT-3.2.0-1]', () => {
+    const door = new Door('later');
+    const world = new World5({ access: door });
+    const [first, second] = [world.open().connect('c', FOR_AN_HOUR), world.open().connect('c', FOR_AN_HOUR)];
+    for (const answer of door.waiting.reverse()) answer(ACCEPTED, world.now);
+    second.accepted();
+    expect(second.connack.sessionPresent).toBe(false);
+    second.ended(0x8e);
+    expect(first.accepted().connack.sessionPresent).toBe(true);
+    first.isWell();
+  });
+
+  it('is given once, whatever is said later [MQTT-3.2.0-2]', () => {
+    const door = new Door('later');
+    const world = new World5({ access: door });
+    const client = world.open().connect('c');
+    const [answer] = door.waiting;
+    answer!(ACCEPTED, world.now);
+    client.accepted();
+    answer!(ACCEPTED, world.now);
+    answer!(refused(0x87), world.now);
+    client.isWell();
+  });
+
   it('takes over from the connection of the same client, which hears why [MQTT-3.1.4-3]', () => {
     const world = new World5();
     const first = world.reader('c', 'a', 1, FOR_AN_HOUR);
@@ -565,6 +589,22 @@ describe('maximum packet size', () => {
       client.drop();
       const back = world.join('c', { properties: { sessionExpiryS: 3_600 } });
       back.hearsNothing(); // the large one is not kept either
+    },
+  );
+
+  it.each([1, 2])(
+    'keeps back a message of QoS %i that was sent over a connection with more room, for good [MQTT-3.1.2-24] [MQTT-3.1.2-25]',
+    (qos) => {
+      const world = new World5();
+      const client = world.reader('c', 't', 2, FOR_AN_HOUR);
+      const publisher = world.join('p');
+      for (const payload of ['x'.repeat(40), 'small']) publisher.publish('t', payload, { qos });
+      expect(client.messages().length).toBe(2);
+      client.drop();
+      const tight = world.join('c', sized(30));
+      expect(tight.payloads()).toEqual(['small']);
+      tight.drop();
+      world.join('c', FOR_AN_HOUR).hearsNothing();
     },
   );
 
