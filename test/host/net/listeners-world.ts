@@ -11,6 +11,7 @@ import { generate } from 'mqtt-packet';
 import { afterEach, beforeEach } from 'vitest';
 import { WebSocket } from 'ws';
 import { Broker } from '../../../host/broker/broker.js';
+import type { BrokerConfig } from '../../../host/broker/config.js';
 import { Xoshiro128 } from '../../../host/core/random.js';
 import {
   type ListenerLimits,
@@ -48,12 +49,21 @@ export class World {
     });
   }
 
-  async open(spec: Partial<ListenerSpec>, limits: Partial<ListenerLimits> = {}): Promise<void> {
-    await this.openAll([{ kind: 'mqtt', host: HOST, port: 0, ...spec }], { limits });
+  async open(
+    spec: Partial<ListenerSpec>,
+    limits: Partial<ListenerLimits> = {},
+    config: Partial<BrokerConfig> = {},
+  ): Promise<void> {
+    await this.openAll([{ kind: 'mqtt', host: HOST, port: 0, ...spec }], { limits }, config);
   }
 
-  async openAll(specs: readonly ListenerSpec[], options: ListenersOptions = {}): Promise<void> {
-    this.broker = new Broker({ queueMessagesMax: 100_000, queueBytesMax: 2 ** 26 }, { random: new Xoshiro128(1) });
+  async openAll(
+    specs: readonly ListenerSpec[],
+    options: ListenersOptions = {},
+    config: Partial<BrokerConfig> = {},
+  ): Promise<void> {
+    const roomy = { queueMessagesMax: 100_000, queueBytesMax: 2 ** 26 };
+    this.broker = new Broker({ ...roomy, ...config }, { random: new Xoshiro128(1) });
     const accept = this.broker.accept.bind(this.broker);
     this.broker.accept = (sink, now, peer) => {
       this.peers.push(peer as Peer);

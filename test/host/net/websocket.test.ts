@@ -172,7 +172,7 @@ describe('A WebSocket', () => {
 
   it('that sends more in a message than may be is closed, and a packet of the largest size is not', async () => {
     const packetBytesMax = 2_000;
-    await world.open({ kind: 'ws' }, { packetBytesMax, messageBytesMax: 1_000 });
+    await world.open({ kind: 'ws' }, { messageBytesMax: 1_000 }, { packetBytesMax });
     const largest = publishBytes('t', Buffer.alloc(packetBytesMax - 6));
     expect(largest).toHaveLength(packetBytesMax);
     const webSocket = await opened();
