@@ -56,6 +56,28 @@ describe('a journal on disk', () => {
     await journal.close();
   });
 
+  it('lets the commits of one turn share one wait, and those that come meanwhile the next', async () => {
+    let groups = 0;
+    const journal = await open(temporaryFolder(), { clock: () => ++groups });
+    const moments: number[] = [];
+    const commit = (more: () => void = () => {}): void => {
+      journal.put(`key ${moments.length}`, bytes(1));
+      journal.commit((now) => {
+        moments.push(now);
+        more();
+      });
+    };
+    const twoMore = (): void => {
+      commit();
+      commit();
+    };
+    commit();
+    commit(twoMore);
+    commit();
+    await journal.close();
+    expect(moments).toEqual([1, 1, 1, 2, 2]);
+  });
+
   it('takes commits while it closes, waits for them, and takes nothing afterwards', async () => {
     const folder = temporaryFolder();
     const journal = await open(folder);
