@@ -122,11 +122,14 @@ export class Listener {
     const { kind } = this.spec;
     checkTls(this.at, kind, tls);
     if (tls === undefined) return undefined;
-    const server = tlsServer(this.at, tls, protocolsOf(kind, tls), this.context.limits.handshakeMsMax);
+    const server = tlsServer(this.at, tls, protocolsOf(kind, tls));
     const request = requestOf(this.at, tls);
     server.on('secureConnection', (socket) => this.toProtocol(socket, request));
-    server.on('tlsClientError', ({ code, message }: NodeJS.ErrnoException, socket) => {
-      this.securing.get(endsOf(socket))?.refuse('tls', { reason: code ?? message });
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const arrival = this.securing.get(endsOf(socket));
+      if (error.code === 'ECONNRESET')
+        arrival?.failed(error); // a probe, or a change of mind
+      else arrival?.refuse('tls', { reason: error.code ?? error.message });
       socket.destroy();
     });
     return server;
@@ -149,6 +152,10 @@ export class Listener {
 
   private arrive(socket: Socket): void {
     const arrival = new Arrival(socket, this.context.log);
+    if (arrival.address === undefined) {
+      socket.destroy(); // it has gone already
+      return;
+    }
     this.arrivals.add(arrival);
     socket.on('close', () => this.arrivals.delete(arrival));
     const { kind, proxyProtocol = false } = this.spec;
@@ -204,7 +211,7 @@ export class Listener {
   }
 
   private toMqtt(arrival: Arrival, socket: Socket, found: Found): void {
-    this.serve(arrival, new SocketChannel(socket, (error) => arrival.failed(error)), found);
+    this.serve(arrival, new SocketChannel(socket), found);
   }
 
   private newDoor(): WebSocketDoor {
