@@ -97,6 +97,15 @@ describe('a shared subscription', () => {
     world.reader('a', { filter: GROUP, retainHandling }).hearsNothing();
   });
 
+  it('is no filter for topics of its own name, live or retained (4.8.2)', () => {
+    const world = new World5();
+    const publisher = world.join('p');
+    publisher.publish(GROUP, 'kept', { retain: true });
+    const reader = world.reader('a', GROUP);
+    publisher.publish(GROUP, 'live');
+    reader.hearsNothing();
+  });
+
   it('gets retained messages as they come, with Retain As Published (4.8.2) [MQTT-3.3.1-13]', () => {
     const world = new World5();
     const reader = world.reader('a', { filter: GROUP, retainAsPublished: true });
