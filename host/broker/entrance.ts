@@ -1,20 +1,26 @@
 // The way in: CONNECT, the question whether the client may come in, and CONNACK. Whatever the client sends before the
 // answer waits (MQTT 5.0, 3.1.4).
+import { topicLevels } from '../core/topics.js';
+import { isUtf8 } from '../core/utf8.js';
 import type { Millis } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
+import type { BrokerConfig } from './config.js';
 import { authenticationOf, clientIdOf, connackProperties, levelOf, limitAgainst, termsOf } from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
 import type { Open } from './exchange.js';
 import { Leash } from './leash.js';
 import {
+  type AuthPacket,
   type ConnackProperties,
   type ConnectPacket,
   LEVEL_MQTT_3_1,
   LEVEL_MQTT_5,
   type Level,
   type Packet,
+  type Will,
 } from './packets.js';
+import { claimsUtf8 } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
 import { type Violation, violationOf } from './violations.js';
@@ -26,7 +32,8 @@ const EARLY_PACKETS_MAX = 100;
 const NO_CONNECT: Violation = { clause: 'MQTT-3.1.0-1', reason: ReasonCode.ProtocolError };
 const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 const OTHER_PROTOCOL: Violation = { clause: 'MQTT-3.1.2-1', reason: ReasonCode.UnsupportedProtocolVersion };
-const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-1', reason: ReasonCode.ProtocolError };
+const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.0-5', reason: ReasonCode.ProtocolError };
+const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-3', reason: ReasonCode.ProtocolError };
 const TOO_EARLY: Violation = { clause: 'MQTT-3.1.4-6', reason: ReasonCode.QuotaExceeded };
 
 /** A client that has said who it is. */
@@ -55,9 +62,8 @@ export class Entrance {
     }
     const violation = packet.cmd === 'connect' ? SECOND_CONNECT : violationOf(packet, this.guest.level);
     if (violation !== undefined) this.connection.violate(violation, now);
-    else if (packet.cmd === 'auth') {
-      if (!this.dialogue?.goOn(packet.properties?.authenticationData)) this.connection.violate(NO_AUTH_ASKED, now);
-    } else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
+    else if (packet.cmd === 'auth') this.goOn(packet, this.guest, now);
+    else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
     else this.keep(packet, now);
   }
 
@@ -65,6 +71,15 @@ export class Entrance {
   leave(): void {
     this.dialogue?.end();
     this.early = [];
+  }
+
+  private goOn({ reasonCode, properties = {} }: AuthPacket, { packet }: Guest, now: Millis): void {
+    const isContinued = reasonCode === ReasonCode.ContinueAuthentication;
+    const isSameMethod = properties.authenticationMethod === packet.properties?.authenticationMethod;
+    if (!isSameMethod) this.connection.violate(OTHER_METHOD, now);
+    else if (!isContinued || !this.dialogue?.goOn(properties.authenticationData)) {
+      this.connection.violate(NO_AUTH_ASKED, now);
+    }
   }
 
   private keep(packet: Packet, now: Millis): void {
@@ -105,7 +120,8 @@ export class Entrance {
     const { config } = this.state;
     const limit = limitAgainst(this.state, clientId, now);
     if (limit !== undefined) return limit;
-    if ((packet.will?.qos ?? 0) > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
+    const bad = packet.will && reasonAgainstWill(packet.will, config);
+    if (bad !== undefined) return bad;
     // Without authenticators there is no method to authenticate by.
     const names = packet.properties?.authenticationMethod !== undefined;
     return names && config.access === undefined ? ReasonCode.BadAuthenticationMethod : undefined;
@@ -125,7 +141,7 @@ export class Entrance {
 
   private judge(guest: Guest, verdict: Verdict, now: Millis): void {
     if (verdict.outcome === 'accepted') {
-      const reason = this.reasonAgainstWill(guest, verdict);
+      const reason = this.refusesWill(guest, verdict);
       if (reason === undefined) this.enter(guest, verdict, now);
       else this.deny(reason, {}, now);
     } else if (verdict.outcome === 'refused') {
@@ -141,7 +157,7 @@ export class Entrance {
     }
   }
 
-  private reasonAgainstWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
+  private refusesWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
     const { will } = packet;
     if (will === undefined) return undefined;
     const mayPublish = permit?.publish(will.topic, (will.qos ?? 0) as 0 | 1 | 2, will.retain ?? false) ?? true;
@@ -161,6 +177,7 @@ export class Entrance {
     const open: Open = { state, connection, session, client, terms, permit, will, isGreeted: false, leash: undefined };
     if (will !== undefined) state.wills.made(clientId, will);
     session.wire = connection;
+    session.connections++;
     session.outbound.windowMax = terms.windowMax;
     connection.enter(open, now);
     if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
@@ -199,4 +216,15 @@ export class Entrance {
     connection.send({ cmd: 'connack', reasonCode, sessionPresent: false, properties }, now); // [MQTT-3.2.2-6]
     connection.end('refused', now);
   }
+}
+
+/** What keeps a client out for its will: limits that its publication would break. */
+function reasonAgainstWill(
+  { topic, payload, qos = 0, properties }: Will,
+  config: BrokerConfig,
+): ReasonCode | undefined {
+  if (qos > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
+  if (topicLevels(topic) > config.topicLevelsMax) return ReasonCode.TopicNameInvalid;
+  const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
+  return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
 }

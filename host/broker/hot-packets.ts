@@ -80,6 +80,7 @@ function decodePublish(frame: Buffer, bodyAt: number, level: Level, now: Millis)
     subscriptionIds: said?.subscriptionIds,
     topicAlias: said === undefined ? 0 : said.topicAlias,
     entry: undefined,
+    share: undefined,
     encoded: undefined,
     encoded5: undefined,
   };

@@ -9,7 +9,7 @@ import type { BrokerConfig } from './config.js';
 import type { Connection } from './connection.js';
 import { newCounters } from './counters.js';
 import type { DurableState } from './durable.js';
-import type { BrokerMessage } from './packets.js';
+import type { BrokerMessage, PublishPacket } from './packets.js';
 import { RetainedStore } from './retained.js';
 import { Routes, type Subscription } from './routes.js';
 import type { Due, Session } from './session.js';
@@ -50,8 +50,6 @@ export class BrokerState {
   readonly gate: CommitGate | undefined;
   /** Those that are not closed. */
   readonly connections = new Set<Connection>();
-  /** Of these, those past their CONNECT. */
-  openConnections = 0;
   connects: RateLimit | undefined;
   isStopped = false;
   private sweptAt = Number.NEGATIVE_INFINITY;
@@ -121,14 +119,24 @@ export class BrokerState {
     const { topic, qos } = publication.message;
     const member = group.pick(topic, qos);
     if (member === undefined) this.counters.droppedNobody++;
-    else this.pass(publication, member.session, member, now);
+    else this.pass(publication, member.session, member, now, member.filter);
   }
 
-  private pass(publication: Publication, session: Session, way: Way, now: Millis): void {
+  /** A session has ended and leaves these messages: those of shared subscriptions go to another that shares [section 4.8.2]. */
+  inherit(messages: readonly PublishPacket[], now: Millis): void {
+    for (const packet of messages) {
+      const group = packet.share === undefined ? undefined : this.routes.group(packet.share);
+      const isBegun = packet.qos === 2 && packet.messageId !== 0; // [MQTT-4.8.2-5]
+      if (group === undefined || isBegun) this.counters.droppedSessionEnd++;
+      else this.share(new Publication(packet), group, now);
+    }
+  }
+
+  private pass(publication: Publication, session: Session, way: Way, now: Millis, share?: string): void {
     const { message } = publication;
     const qos = Math.min(message.qos, way.qos) as Qos; // [MQTT-3.8.4-8]
     // RETAIN is 0 for a subscription that was there before, unless it asks for it [MQTT-3.3.1-12], [MQTT-3.3.1-13].
-    session.deliver(publication, qos, message.retain && way.retainAsPublished, way.ids, now);
+    session.deliver(publication, qos, message.retain && way.retainAsPublished, way.ids, now, share);
   }
 
   private retain(message: BrokerMessage, now: Millis): void {

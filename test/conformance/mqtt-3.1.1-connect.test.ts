@@ -224,6 +224,16 @@ describe('The fields of CONNECT', () => {
   });
 });
 
+/** The ways in which a connection comes to its end; its keep-alive is 10 s. */
+const LOSSES: readonly ((client: TestClient, world: World) => void)[] = [
+  (client) => client.drop(),
+  (client) => client.sayBytes('f0 00').hearsClose(),
+  (client) => client.sayBytes('82 02 00 01').hearsClose(),
+  (client) => client.sayBytes('32 05 00 01 74 00 00').hearsClose(),
+  (_, world) => world.pass(15_000),
+];
+const ENDS = [...LOSSES, (client: TestClient) => client.disconnect().hearsClose()];
+
 describe('A session', () => {
   it('goes on where neither CONNECT was for a clean one [MQTT-3.1.2-4] [MQTT-3.1.4-3] [MQTT-3.2.2-2]', () => {
     const world = new World();
@@ -235,23 +245,14 @@ describe('A session', () => {
   });
 
   it('is kept after any end of its connection [MQTT-3.1.2-4]', () => {
-    const world = new World();
-    const ends: readonly ((client: TestClient) => void)[] = [
-      (client) => client.drop(),
-      (client) => client.disconnect(),
-      (client) => client.sayBytes('f0 00'),
-      () => world.pass(15_000),
-      () => {},
-    ];
-    world.subscriber('s', 't', 0, { clean: false, keepalive: 10 }).disconnect();
-    for (const end of ends) {
-      const client = world.connect('s', { clean: false, keepalive: 10 });
+    for (const end of ENDS) {
+      const world = new World();
+      end(world.subscriber('s', 't', 0, { clean: false, keepalive: 10 }), world);
+      const client = world.connect('s', { clean: false });
       expect(client.connack.sessionPresent).toBe(true);
-      end(client);
+      world.connect('p').publish('t', 'x');
+      expect(client.texts()).toEqual(['x']);
     }
-    const client = world.connect('s', { clean: false });
-    world.connect('p').publish('t', 'x');
-    expect(client.texts()).toEqual(['x']);
   });
 
   it('is kept for as long as it takes [MQTT-3.1.2-4]', () => {
@@ -261,16 +262,20 @@ describe('A session', () => {
     expect(world.connect('s', { clean: false }).connack.sessionPresent).toBe(true);
   });
 
-  it('gathers QoS 1 and 2 while its client is away [MQTT-3.1.2-5]', () => {
-    const world = new World();
-    world.subscriber('s', 't/#', 2, { clean: false }).drop();
-    const publisher = world.connect('p');
-    for (const qos of [1, 2] as const) publisher.deliver(`t/${qos}`, `${qos}`, { qos });
-    publisher.disconnect();
-    expect(world.connect('s', { clean: false }).collect()).toMatchObject([
-      { topic: 't/1', payload: Buffer.from('1'), qos: 1 },
-      { topic: 't/2', payload: Buffer.from('2'), qos: 2 },
-    ]);
+  it('gathers QoS 1 and 2 while its client is away, whyever that is [MQTT-3.1.2-5]', () => {
+    for (const end of ENDS) {
+      const world = new World();
+      const before = world.subscriber('s', 't/#', 2, { clean: false, keepalive: 10 });
+      end(before, world);
+      const publisher = world.connect('p');
+      for (const qos of [1, 2] as const) publisher.deliver(`t/${qos}`, `${qos}`, { qos });
+      publisher.disconnect();
+      before.hearsNothing();
+      expect(world.connect('s', { clean: false }).collect()).toMatchObject([
+        { topic: 't/1', payload: Buffer.from('1'), qos: 1 },
+        { topic: 't/2', payload: Buffer.from('2'), qos: 2 },
+      ]);
+    }
   });
 
   it('that is clean begins without subscriptions, without messages and unacknowledged ones [MQTT-3.1.2-6] [MQTT-3.1.4-3]', () => {
@@ -465,24 +470,23 @@ describe('The keep-alive', () => {
 });
 
 describe('A will', () => {
-  it('is published when the connection ends without DISCONNECT, and not before [MQTT-3.1.2-8]', () => {
-    const ends: readonly ((client: TestClient, world: World) => void)[] = [
-      (client) => client.drop(),
-      (client) => client.sayBytes('f0 00').hearsClose(),
-      (client) => client.sayBytes('82 02 00 01').hearsClose(),
-      (_, world) => world.pass(15_000),
-      (_, world) => void world.connect('a'),
-    ];
-    for (const end of ends) {
-      const world = new World();
-      const watcher = world.subscriber('w', '#');
-      const client = world.connect('a', { keepalive: 10, will: GONE });
-      client.publish('t', 'x');
-      expect(watcher.texts()).toEqual(['x']);
-      end(client, world);
-      expect(watcher.messages()).toMatchObject([{ topic: 'gone', payload: Buffer.from('a') }]);
-    }
-  });
+  it.each([true, false])(
+    'is published when the connection ends without DISCONNECT, CleanSession being %s [MQTT-3.1.2-8]',
+    (clean) => {
+      const takeOver = (_: TestClient, world: World): void => void world.connect('a', { clean });
+      for (const end of [...LOSSES, takeOver]) {
+        const world = new World();
+        const watcher = world.subscriber('w', '#');
+        for (let times = 0; times < 2; times++) {
+          const client = world.connect('a', { clean, keepalive: 10, will: GONE });
+          client.publish('t', 'x');
+          expect(watcher.texts()).toEqual(['x']);
+          end(client, world);
+          expect(watcher.messages()).toMatchObject([{ topic: 'gone', payload: Buffer.from('a') }]);
+        }
+      }
+    },
+  );
 
   it('has the QoS and the payload of CONNECT [MQTT-3.1.2-9]', () => {
     for (const qos of [0, 1, 2] as const) {

@@ -281,10 +281,9 @@ describe('A broken packet', () => {
   });
 
   it('that is too large for the broker ends its connection, by its first bytes, and no other [MQTT-4.8.0-2]', () => {
-    const world = new World();
+    const world = new World({ packetBytesMax: 100 });
     const watcher = world.subscriber('w', '#');
-    const stream = { packetBytesMax: 100 };
-    const [tooLarge, largest] = ['too-large', 'largest'].map((id) => world.connect(id, {}, { stream }));
+    const [tooLarge, largest] = ['too-large', 'largest'].map((id) => world.connect(id));
     largest!.sayBytes(frame(0x30, Buffer.concat([string('t'), Buffer.alloc(95)])));
     expect(watcher.hears('publish').payload.length).toBe(95);
     tooLarge!.sayBytes('30 63').hearsClose();

@@ -33,6 +33,9 @@ type Connack = PacketOf<'connack'>;
 export const FOR_AN_HOUR: ConnectIn = { properties: { sessionExpiryS: 3_600 } };
 export const HOUR_MS = 3_600_000;
 
+/** A broker whose limits are those that the standard takes for granted: its CONNACK has no properties and 5 bytes. */
+export const UNLIMITED: Partial<BrokerConfig> = { receiveMax: 65_535, topicAliasMax: 0, packetBytesMax: 268_435_460 };
+
 export class World5 extends World {
   constructor(config: Partial<BrokerConfig> = {}, ports: Partial<BrokerPorts> = {}) {
     super(config, { level: 5, ports });
@@ -92,6 +95,11 @@ export class Client5 {
 
   get isClosed(): boolean {
     return this.closedBy !== undefined;
+  }
+
+  /** When the broker wants to read more of this client; 0: at once. */
+  get resumeAt(): number {
+    return this.stream.resumeAt;
   }
 
   /** Any bytes, in one piece. */

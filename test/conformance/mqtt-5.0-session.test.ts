@@ -116,6 +116,16 @@ describe('the session expiry of a DISCONNECT', () => {
     expect(isThere(world, 'c')).toBe(true);
   });
 
+  it('may be for ever (3.14.2.2.2)', () => {
+    const world = new World5();
+    world
+      .join('c', expiry(10))
+      .say(disconnect(0, { sessionExpiryS: NEVER }))
+      .isOver();
+    world.pass(20 * 366 * 24 * HOUR_MS);
+    expect(isThere(world, 'c')).toBe(true);
+  });
+
   it('may end the session at once (3.14.2.2.2)', () => {
     const world = new World5();
     world

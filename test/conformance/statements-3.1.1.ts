@@ -1,5 +1,6 @@
 // The numbered statements of MQTT 3.1.1 (its appendix B).
 import type { Statement, Statements } from './statement.js';
+import { WEBSOCKET } from './statements-websocket.js';
 
 const STRINGS_AND_HEADERS: readonly Statement[] = [
   { id: 'MQTT-1.5.3-1', about: 'A packet with a string that is not UTF-8, or has surrogates, ends the connection' },
@@ -158,14 +159,11 @@ const OPERATION: readonly Statement[] = [
   { id: 'MQTT-4.7.3-4', about: 'Names and filters are compared as they are: nothing is normalized' },
   { id: 'MQTT-4.8.0-1', about: 'A violation ends the connection that it came over' },
   { id: 'MQTT-4.8.0-2', about: 'A transient error with a packet ends the connection that it came over' },
-  { id: 'MQTT-6.0.0-1', about: 'WebSocket: binary frames only, others end the connection' },
-  { id: 'MQTT-6.0.0-2', about: 'WebSocket: packets and frames need not begin and end together' },
-  { id: 'MQTT-6.0.0-4', about: 'WebSocket: the subprotocol that was chosen is `mqtt`' },
 ];
 
 export const STATEMENTS_3_1_1: Statements = {
   version: '3.1.1',
-  server: [...STRINGS_AND_HEADERS, ...CONNECT, ...CONNACK, ...PUBLISH, ...SUBSCRIBE, ...OPERATION],
+  server: [...STRINGS_AND_HEADERS, ...CONNECT, ...CONNACK, ...PUBLISH, ...SUBSCRIBE, ...OPERATION, ...WEBSOCKET],
   clientsOnly: [
     'MQTT-2.3.1-2',
     'MQTT-2.3.1-3',
