@@ -412,6 +412,21 @@ describe('message expiry', () => {
     expect(reader.payloads()).toEqual(['last']);
   });
 
+  it.each([0, 1])(
+    'is for each reader what is left when it is sent to it: one of QoS %i that does not read has less [MQTT-3.3.2-6]',
+    (qos) => {
+      const world = new World5();
+      const quick = world.reader('quick', 't', qos);
+      const slow = world.reader('slow', 't', qos);
+      slow.isCongested = true;
+      world.join('p').publish('t', 'x', expiring(60, qos));
+      expect(quick.message().properties).toEqual({ messageExpiryS: 60 });
+      world.pass(20 * SECOND_MS);
+      slow.drained();
+      expect(slow.message().properties).toEqual({ messageExpiryS: 40 });
+    },
+  );
+
   it('of retained messages goes on [MQTT-3.3.2-5] [MQTT-3.3.2-6]', () => {
     const world = new World5();
     world.join('p').publish('t', 'x', { ...expiring(60), retain: true });
@@ -441,7 +456,8 @@ describe('message expiry', () => {
     const { id } = reader.message();
     reader.drop();
     world.pass(20 * SECOND_MS);
-    expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject({ id, dup: true, payload: 'x' });
+    const properties = { messageExpiryS: 0 };
+    expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject({ id, dup: true, payload: 'x', properties });
   });
 
   it('of 0 reaches nobody later [MQTT-3.3.2-5]', () => {

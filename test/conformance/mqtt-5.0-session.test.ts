@@ -410,4 +410,41 @@ describe('what comes again', () => {
       expect(narrow.messages()).toMatchObject([{ payload: 'new' }]);
     },
   );
+
+  it('comes before what is new also where the client begins to read just then [MQTT-4.6.0-5]', () => {
+    const world = new World5();
+    const client = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const publisher = world.join('p');
+    publisher.publish('a', 'sent', { qos: 1 });
+    client.messages();
+    client.drop();
+    publisher.publish('a', 'queued', { qos: 1 });
+    const back = world.open();
+    back.isCongested = true;
+    back.connect('c', FOR_AN_HOUR).accepted().hearsNothing();
+    back.isCongested = false; // and the broker has not been told yet
+    publisher.publish('a', 'new', { qos: 1 });
+    back.drained();
+    expect(back.messages().map(({ payload, dup }) => [payload, dup])).toEqual([
+      ['sent', true],
+      ['queued', false],
+      ['new', false],
+    ]);
+  });
+
+  it('comes before what is new where nothing else waits [MQTT-4.6.0-5]', () => {
+    const world = new World5();
+    const client = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const publisher = world.join('p');
+    publisher.publish('a', 'sent', { qos: 1 });
+    client.messages();
+    client.drop();
+    const back = world.open();
+    back.isCongested = true;
+    back.connect('c', FOR_AN_HOUR).accepted();
+    back.isCongested = false;
+    publisher.publish('a', 'new', { qos: 1 });
+    back.drained();
+    expect(back.messages().map(({ payload }) => payload)).toEqual(['sent', 'new']);
+  });
 });
