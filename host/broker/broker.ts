@@ -24,6 +24,11 @@ export interface BrokerPorts {
    * answered, or a transaction is durable.
    */
   readonly wake?: () => void;
+  /**
+   * Told of each message that is published, allowed and not too deep, whoever subscribes to it: before it is durable, and in the
+   * middle of the broker's work. `clientId`: who has published it; undefined: the host, or it is a will.
+   */
+  readonly published?: (message: BrokerMessage, clientId: string | undefined, now: Millis) => void;
 }
 
 /** A client, connected or not. */
@@ -50,8 +55,8 @@ export class Broker {
   ) {
     const full = { ...BROKER_DEFAULTS, ...config };
     check(full);
-    const { random, log = () => {}, durable, wake = () => {} } = ports;
-    this.state = new BrokerState(full, { random, log, durable, wake });
+    const { random, log = () => {}, durable, wake = () => {}, published } = ports;
+    this.state = new BrokerState(full, { random, log, durable, wake, published });
   }
 
   get config(): BrokerConfig {
@@ -60,6 +65,11 @@ export class Broker {
 
   get counters(): Readonly<Counters> {
     return this.state.counters;
+  }
+
+  /** Clients past their CONNECT. */
+  get connectedClients(): number {
+    return this.state.openConnections;
   }
 
   /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */
@@ -145,24 +155,47 @@ export class Broker {
   }
 }
 
-const WHOLE_RANGES: Readonly<Partial<Record<keyof BrokerConfig, readonly [number, number]>>> = {
+/** What else than a whole number of 0 or more, or Infinity, a limit may be. */
+const RANGES: Readonly<Partial<Record<keyof BrokerConfig, readonly [number, number]>>> = {
   inflightMax: [1, PACKET_ID_MAX],
   receiveMax: [1, PACKET_ID_MAX],
   topicAliasMax: [0, PACKET_ID_MAX],
   qosMax: [0, 2],
-  keepAliveSMax: [1, Number.POSITIVE_INFINITY],
   connectsPerSecondMax: [1, Number.POSITIVE_INFINITY],
   bytesPerSecondMax: [1, Number.POSITIVE_INFINITY],
 };
 
+const KEEP_ALIVE_S_MAX = 65_535;
+
 function check(config: BrokerConfig): void {
-  for (const [name, value] of Object.entries(config)) {
-    if (typeof value !== 'number') continue;
-    const [least, most] = WHOLE_RANGES[name as keyof BrokerConfig] ?? [0, Number.POSITIVE_INFINITY];
-    const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
-    if (isWhole && value >= least && value <= most) continue;
-    const range =
-      most === Number.POSITIVE_INFINITY ? `a whole number of ${least} or more, or Infinity` : `${least} to ${most}`;
-    throw new BrokerError('ERR_BROKER_CONFIG', `${name} is ${value}; it must be ${range}`);
+  for (const [name, standard] of Object.entries(BROKER_DEFAULTS)) {
+    const value: unknown = config[name as keyof BrokerConfig];
+    if (typeof standard === 'number') checkLimit(name as keyof BrokerConfig, value);
+    else if (typeof value !== typeof standard) refuse(name, value, `a ${typeof standard}`);
   }
+  const { keepAliveSMax, deniedPublish, responseTopicPrefix } = config;
+  const isKeepAlive = keepAliveSMax >= 1 && keepAliveSMax <= KEEP_ALIVE_S_MAX;
+  if (!isKeepAlive && keepAliveSMax !== Number.POSITIVE_INFINITY) {
+    refuse('keepAliveSMax', keepAliveSMax, `1 to ${KEEP_ALIVE_S_MAX}, or Infinity`);
+  }
+  if (!['drop', 'disconnect'].includes(deniedPublish)) refuse('deniedPublish', deniedPublish, '"drop" or "disconnect"');
+  if (responseTopicPrefix !== '' && !isValidTopicName(responseTopicPrefix)) {
+    refuse('responseTopicPrefix', responseTopicPrefix, 'the beginning of a topic name, without + and #');
+  }
+}
+
+function checkLimit(name: keyof BrokerConfig, value: unknown): void {
+  const [least, most] = RANGES[name] ?? [0, Number.POSITIVE_INFINITY];
+  const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
+  if (isWhole && (value as number) >= least && (value as number) <= most) return;
+  refuse(
+    name,
+    value,
+    most === Number.POSITIVE_INFINITY ? `a whole number of ${least} or more, or Infinity` : `${least} to ${most}`,
+  );
+}
+
+function refuse(name: string, value: unknown, allowed: string): never {
+  const shown = typeof value === 'number' ? value : JSON.stringify(value);
+  throw new BrokerError('ERR_BROKER_CONFIG', `${name} is ${shown}; it must be ${allowed}`);
 }

@@ -58,7 +58,7 @@ export function clientIdOf(
 /** What keeps a client out that breaks no rule: limits. Undefined: nothing. */
 export function limitAgainst(state: BrokerState, clientId: string, now: Millis): ReasonCode | undefined {
   const isBack = state.sessions.get(clientId)?.wire !== undefined; // it takes the place of its own connection
-  if (state.openConnections >= state.config.connectionsMax && !isBack) return ReasonCode.ServerBusy;
+  if (state.connections.size > state.config.connectionsMax && !isBack) return ReasonCode.ServerBusy;
   if (state.connects?.take(1, now) === false) return ReasonCode.ConnectionRateExceeded;
   return state.sessions.hasRoomFor(clientId) ? undefined : ReasonCode.QuotaExceeded;
 }

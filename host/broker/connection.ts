@@ -157,8 +157,8 @@ export class Connection implements Wire, Due, Held {
     if (this.isOver) return;
     if (packet.cmd === 'publish') this.countOut(packet);
     else if (packet.cmd === 'connack' && this.open !== undefined) this.open.isGreeted = true;
-    else if (packet.cmd === 'puback' || packet.cmd === 'pubcomp') this.hasAnswered();
-    else if (packet.cmd === 'pubrec' && packet.reasonCode >= FAILURE_MIN) this.hasAnswered();
+    else if (packet.cmd === 'puback') this.giveBackQuota();
+    else if (packet.cmd === 'pubrec' && packet.reasonCode >= FAILURE_MIN) this.giveBackQuota();
     this.sink.send(packet, now);
   }
 
@@ -172,6 +172,11 @@ export class Connection implements Wire, Due, Held {
     if (this.open?.terms.level === LEVEL_MQTT_5 && this.receiving >= this.state.config.receiveMax) return false;
     this.receiving++;
     return true;
+  }
+
+  /** For the broker's own files: a message of this connection is done. */
+  giveBackQuota(): void {
+    this.receiving--;
   }
 
   /** For the broker's own files: the client broke a rule, which ends the connection [MQTT-4.13.1-1], [MQTT-4.8.0-1]. */
@@ -224,11 +229,11 @@ export class Connection implements Wire, Due, Held {
    * For the broker's own files: the one end of every connection. The session is let go of first: a client does not hear its
    * own will. `code` is for a client of MQTT 5.0, where `reason` says too little.
    */
-  end(reason: CloseReason, now: Millis, code = CLOSE_CODES[reason]): void {
+  end(reason: CloseReason, now: Millis, code = CLOSE_CODES[reason], properties?: DisconnectPacket['properties']): void {
     if (this.isOver) return;
     const { state, open, entrance } = this;
     if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && code !== undefined && reason !== 'network') {
-      this.sink.send(disconnectPacket(code), now);
+      this.sink.send({ cmd: 'disconnect', reasonCode: code, ...(properties && { properties }) }, now);
     }
     this.isOver = true;
     if (this.timer !== undefined) state.timers.cancel(this.timer);
@@ -273,10 +278,4 @@ export class Connection implements Wire, Due, Held {
     else counters.messagesOutQos2++;
     if (packet.retain) counters.retainedSent++;
   }
-
-  private hasAnswered(): void {
-    if (this.receiving > 0) this.receiving--;
-  }
 }
-
-const disconnectPacket = (reasonCode: ReasonCode): DisconnectPacket => ({ cmd: 'disconnect', reasonCode });

@@ -1,20 +1,36 @@
 // The way in: CONNECT, the question whether the client may come in, and CONNACK. Whatever the client sends before the
 // answer waits (MQTT 5.0, 3.1.4).
+import { topicLevels } from '../core/topics.js';
+import { isUtf8 } from '../core/utf8.js';
 import type { Millis } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
-import { authenticationOf, clientIdOf, connackProperties, levelOf, limitAgainst, termsOf } from './connecting.js';
+import { encode } from './codec.js';
+import type { BrokerConfig } from './config.js';
+import {
+  authenticationOf,
+  clientIdOf,
+  connackProperties,
+  levelOf,
+  limitAgainst,
+  type Terms,
+  termsOf,
+} from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
 import type { Open } from './exchange.js';
 import { Leash } from './leash.js';
 import {
+  type AuthPacket,
+  type ConnackPacket,
   type ConnackProperties,
   type ConnectPacket,
   LEVEL_MQTT_3_1,
   LEVEL_MQTT_5,
   type Level,
   type Packet,
+  type Will,
 } from './packets.js';
+import { claimsUtf8 } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
 import { type Violation, violationOf } from './violations.js';
@@ -26,7 +42,8 @@ const EARLY_PACKETS_MAX = 100;
 const NO_CONNECT: Violation = { clause: 'MQTT-3.1.0-1', reason: ReasonCode.ProtocolError };
 const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 const OTHER_PROTOCOL: Violation = { clause: 'MQTT-3.1.2-1', reason: ReasonCode.UnsupportedProtocolVersion };
-const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-1', reason: ReasonCode.ProtocolError };
+const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.0-5', reason: ReasonCode.ProtocolError };
+const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-3', reason: ReasonCode.ProtocolError };
 const TOO_EARLY: Violation = { clause: 'MQTT-3.1.4-6', reason: ReasonCode.QuotaExceeded };
 
 /** A client that has said who it is. */
@@ -55,9 +72,8 @@ export class Entrance {
     }
     const violation = packet.cmd === 'connect' ? SECOND_CONNECT : violationOf(packet, this.guest.level);
     if (violation !== undefined) this.connection.violate(violation, now);
-    else if (packet.cmd === 'auth') {
-      if (!this.dialogue?.goOn(packet.properties?.authenticationData)) this.connection.violate(NO_AUTH_ASKED, now);
-    } else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
+    else if (packet.cmd === 'auth') this.goOn(packet, this.guest, now);
+    else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
     else this.keep(packet, now);
   }
 
@@ -65,6 +81,15 @@ export class Entrance {
   leave(): void {
     this.dialogue?.end();
     this.early = [];
+  }
+
+  private goOn({ reasonCode, properties = {} }: AuthPacket, { packet }: Guest, now: Millis): void {
+    const isContinued = reasonCode === ReasonCode.ContinueAuthentication;
+    const isSameMethod = properties.authenticationMethod === packet.properties?.authenticationMethod;
+    if (!isSameMethod) this.connection.violate(OTHER_METHOD, now);
+    else if (!isContinued || !this.dialogue?.goOn(properties.authenticationData)) {
+      this.connection.violate(NO_AUTH_ASKED, now);
+    }
   }
 
   private keep(packet: Packet, now: Millis): void {
@@ -105,7 +130,8 @@ export class Entrance {
     const { config } = this.state;
     const limit = limitAgainst(this.state, clientId, now);
     if (limit !== undefined) return limit;
-    if ((packet.will?.qos ?? 0) > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
+    const bad = packet.will && reasonAgainstWill(packet.will, config);
+    if (bad !== undefined) return bad;
     // Without authenticators there is no method to authenticate by.
     const names = packet.properties?.authenticationMethod !== undefined;
     return names && config.access === undefined ? ReasonCode.BadAuthenticationMethod : undefined;
@@ -125,7 +151,7 @@ export class Entrance {
 
   private judge(guest: Guest, verdict: Verdict, now: Millis): void {
     if (verdict.outcome === 'accepted') {
-      const reason = this.reasonAgainstWill(guest, verdict);
+      const reason = this.refusesWill(guest, verdict);
       if (reason === undefined) this.enter(guest, verdict, now);
       else this.deny(reason, {}, now);
     } else if (verdict.outcome === 'refused') {
@@ -141,17 +167,22 @@ export class Entrance {
     }
   }
 
-  private reasonAgainstWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
+  private refusesWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
     const { will } = packet;
     if (will === undefined) return undefined;
     const mayPublish = permit?.publish(will.topic, (will.qos ?? 0) as 0 | 1 | 2, will.retain ?? false) ?? true;
     return mayPublish ? undefined : ReasonCode.NotAuthorized;
   }
 
-  private enter({ packet, level, clientId }: Guest, verdict: Accepted, now: Millis): void {
+  private enter(guest: Guest, verdict: Accepted, now: Millis): void {
+    const { packet, level, clientId } = guest;
     const { state, connection } = this;
     const { access } = state.config;
     const terms = termsOf(packet, level, state.config, verdict);
+    if (!this.fits(guest, terms, verdict, now)) {
+      this.refuse(ReasonCode.PacketTooLarge, now);
+      return;
+    }
     state.sessions.get(clientId)?.wire?.takeOver(now); // [MQTT-3.1.4-3]
     const { session, present } = state.sessions.open(clientId, packet.clean ?? true, terms.expiryMs, now);
     state.wills.cancel(clientId);
@@ -161,30 +192,28 @@ export class Entrance {
     const open: Open = { state, connection, session, client, terms, permit, will, isGreeted: false, leash: undefined };
     if (will !== undefined) state.wills.made(clientId, will);
     session.wire = connection;
+    session.connections++;
     session.outbound.windowMax = terms.windowMax;
     connection.enter(open, now);
     if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
     state.log('debug', 'connection-open', { clientId, level, clean: packet.clean ?? true, present, principal });
-    this.greet(open, packet, verdict, present, now);
+    connection.send(this.connack(guest, terms, verdict, present), now);
     if (present) session.resume(now);
     for (const waiting of this.early) connection.receive(waiting, now);
   }
 
-  private greet(
-    { connection, client, terms }: Open,
-    packet: ConnectPacket,
-    verdict: Accepted,
-    present: boolean,
-    now: Millis,
-  ) {
+  /** Whether the client takes the least that it has to be told: it is not left waiting for it [MQTT-3.1.2-24]. */
+  private fits(guest: Guest, terms: Terms, { userProperties: _, ...least }: Accepted, now: Millis): boolean {
+    if (terms.packetBytesMax === Number.POSITIVE_INFINITY) return true;
+    return encode(this.connack(guest, terms, least, false), terms.level, now).length <= terms.packetBytesMax;
+  }
+
+  private connack({ packet, clientId }: Guest, terms: Terms, verdict: Accepted, present: boolean): ConnackPacket {
     const properties =
-      terms.level === LEVEL_MQTT_5
-        ? connackProperties(packet, client.clientId, terms, this.state.config, verdict)
-        : undefined;
+      terms.level === LEVEL_MQTT_5 ? connackProperties(packet, clientId, terms, this.state.config, verdict) : undefined;
     // MQTT 3.1 has no Session Present: its clients find a reserved byte there.
     const sessionPresent = present && terms.level !== LEVEL_MQTT_3_1; // [MQTT-3.2.2-2]
-    const reasonCode = ReasonCode.Success;
-    connection.send({ cmd: 'connack', reasonCode, sessionPresent, ...(properties && { properties }) }, now);
+    return { cmd: 'connack', reasonCode: ReasonCode.Success, sessionPresent, ...(properties && { properties }) };
   }
 
   private deny(reason: ReasonCode, properties: ConnackProperties, now: Millis): void {
@@ -199,4 +228,15 @@ export class Entrance {
     connection.send({ cmd: 'connack', reasonCode, sessionPresent: false, properties }, now); // [MQTT-3.2.2-6]
     connection.end('refused', now);
   }
+}
+
+/** What keeps a client out for its will: limits that its publication would break. */
+function reasonAgainstWill(
+  { topic, payload, qos = 0, properties }: Will,
+  config: BrokerConfig,
+): ReasonCode | undefined {
+  if (qos > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
+  if (topicLevels(topic) > config.topicLevelsMax) return ReasonCode.TopicNameInvalid;
+  const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
+  return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
 }

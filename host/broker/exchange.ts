@@ -140,13 +140,14 @@ function acknowledge({ connection, session, terms }: Open, packet: PublishPacket
   const { qos, messageId } = packet;
   const said = terms.level === LEVEL_MQTT_5 ? reason : ReasonCode.Success;
   if (qos === 2 && said < FAILURE_MIN) {
-    session.received.add(messageId);
+    session.received.set(messageId, session.connections);
     session.journal?.received(messageId);
   }
   connection.send(ackPacket(qos === 1 ? 'puback' : 'pubrec', messageId, said), now);
 }
 
 function takePubrel({ connection, session }: Open, messageId: number, now: Millis): void {
+  if (session.received.get(messageId) === session.connections) connection.giveBackQuota();
   const isKnown = session.received.delete(messageId);
   if (isKnown) session.journal?.forgotten(messageId);
   // Also for an unknown one: the client may have missed the PUBCOMP (section 4.3.3).

@@ -33,6 +33,12 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Takes out what `wanted` does not want. */
+  keep(wanted: (item: T) => boolean): void {
+    this.items = this.items.slice(this.head).filter((item) => wanted(item as T));
+    this.head = 0;
+  }
+
   clear(): void {
     if (this.items.length > SLACK_MAX) this.items = [];
     else this.items.length = 0;

@@ -2,7 +2,7 @@
 // time, and to authenticate it anew when the client asks for that (MQTT 5.0, 4.12.1).
 import type { Timer } from '../core/timer-queue.js';
 import type { Millis } from '../ports.js';
-import type { Accepted, Access, ConnectRequest, Verdict } from './access.js';
+import type { Accepted, Access, ConnectRequest, Refused, Verdict } from './access.js';
 import { authenticationOf } from './connecting.js';
 import { Dialogue } from './dialogue.js';
 import type { Open } from './exchange.js';
@@ -13,6 +13,19 @@ import type { Violation } from './violations.js';
 
 const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.1-1', reason: ReasonCode.ProtocolError };
 const NO_CHALLENGE: Violation = { clause: 'MQTT-4.12.0-2', reason: ReasonCode.ProtocolError };
+
+/** Why an authorization may end, as far as DISCONNECT has a word for it: MQTT 5.0, table 3-13. */
+const DISCONNECT_CODES: ReadonlySet<ReasonCode> = new Set([
+  ReasonCode.UnspecifiedError,
+  ReasonCode.ImplementationSpecificError,
+  ReasonCode.NotAuthorized,
+  ReasonCode.ServerBusy,
+  ReasonCode.QuotaExceeded,
+  ReasonCode.AdministrativeAction,
+  ReasonCode.UseAnotherServer,
+  ReasonCode.ServerMoved,
+  ReasonCode.MaximumConnectTime,
+]);
 
 export class Leash {
   private readonly request: Omit<ConnectRequest, 'why'>;
@@ -69,9 +82,11 @@ export class Leash {
     } else if (verdict.outcome === 'continue' && isAsked) {
       this.answer(ReasonCode.ContinueAuthentication, verdict.authenticationData, now);
     } else {
-      const code = verdict.outcome === 'refused' ? verdict.reason : ReasonCode.NotAuthorized;
+      const { reason, reasonString, serverReference }: Partial<Refused> = verdict.outcome === 'refused' ? verdict : {};
+      const code = reason === undefined || !DISCONNECT_CODES.has(reason) ? ReasonCode.NotAuthorized : reason;
+      const properties = { ...(reasonString && { reasonString }), ...(serverReference && { serverReference }) };
       state.log('warn', 'authorization-ended', { clientId: client.clientId, reasonCode: code });
-      connection.end('not-authorized', now, code);
+      connection.end('not-authorized', now, code, properties);
     }
   }
 
@@ -86,8 +101,7 @@ export class Leash {
     const { timers } = this.open.state;
     this.disarm();
     if (refreshAfterMs !== undefined) {
-      const due = (at: Millis): void => this.refreshing.ask({ ...this.request, why: 'refresh' }, at);
-      this.refreshTimer = timers.set(now + refreshAfterMs, { due });
+      this.refreshTimer = timers.set(now + refreshAfterMs, { due: (at) => this.refresh(at) });
     }
     if (disconnectAfterMs !== undefined) {
       const due = (at: Millis): void => this.open.connection.end('time-limit', at);
@@ -95,9 +109,21 @@ export class Leash {
     }
   }
 
+  /** The same question again. Without an answer in time the client is not let in any longer. */
+  private refresh(now: Millis): void {
+    const { connection, state } = this.open;
+    const { connectTimeoutMs } = state.config;
+    if (connectTimeoutMs !== Number.POSITIVE_INFINITY) {
+      const due = (at: Millis): void => connection.end('not-authorized', at);
+      this.refreshTimer = state.timers.set(now + connectTimeoutMs, { due });
+    }
+    this.refreshing.ask({ ...this.request, why: 'refresh' }, now);
+  }
+
   private disarm(): void {
     const { timers } = this.open.state;
-    if (this.refreshTimer !== undefined) timers.cancel(this.refreshTimer);
-    if (this.limitTimer !== undefined) timers.cancel(this.limitTimer);
+    for (const timer of [this.refreshTimer, this.limitTimer]) if (timer !== undefined) timers.cancel(timer);
+    this.refreshTimer = undefined;
+    this.limitTimer = undefined;
   }
 }

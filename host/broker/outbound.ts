@@ -52,9 +52,13 @@ export class Outbound {
   private readonly window = new SmallMap<number, PublishPacket>();
   /** PUBREL sent, and owed PUBCOMP, in the order of the PUBRECs [MQTT-4.6.0-4]. */
   private readonly released = new SmallMap<number, QueueEntry | undefined>();
+  /** Of the window: to be sent again, when the client that came back has room for them. */
+  private repeats: PublishPacket[] | undefined;
   private readonly waiting = new Fifo<PublishPacket>();
   private readonly waitingQos0 = new Fifo<PublishPacket>();
   private waitingBytes = 0;
+  /** None of those that wait expires before this. */
+  private soonestExpiry = Number.POSITIVE_INFINITY;
   private lastId = 0;
 
   constructor(
@@ -70,15 +74,19 @@ export class Outbound {
     return this.window.size + this.released.size;
   }
 
-  /** Messages in both queues. */
+  /** Messages that wait to be sent, or to be sent again. */
   get queued(): number {
-    return this.waiting.size + this.waitingQos0.size;
+    return this.waiting.size + this.waitingQos0.size + (this.repeats?.length ?? 0);
   }
 
   /** True when a message of that QoS may be sent at once without overtaking another. */
   isOpen(qos: number): boolean {
     if (qos === 0) return this.waitingQos0.size === 0;
-    return this.waiting.size === 0 && this.inflight < this.windowMax;
+    return this.waiting.size === 0 && this.repeats === undefined && this.hasRoomInWindow;
+  }
+
+  private get hasRoomInWindow(): boolean {
+    return this.inflight - (this.repeats?.length ?? 0) < this.windowMax;
   }
 
   /** Gives a message of QoS 1 or 2 its identifier and its place in the window. */
@@ -91,8 +99,9 @@ export class Outbound {
   }
 
   /** Queues a message, or drops it, or drops others for it. */
-  hold(packet: PublishPacket, publication: Publication): void {
+  hold(packet: PublishPacket, publication: Publication, now: Millis): void {
     const bytes = bytesOf(packet);
+    if (!this.hasRoom(bytes) && this.soonestExpiry <= now) this.dropExpired(now);
     if (packet.qos > 0) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
     if (!this.hasRoom(bytes)) {
       if (packet.qos === 0) this.counters.droppedSlow++;
@@ -100,6 +109,7 @@ export class Outbound {
       return;
     }
     this.waitingBytes += bytes;
+    if (packet.expiresAt < this.soonestExpiry) this.soonestExpiry = packet.expiresAt;
     if (packet.qos === 0) this.waitingQos0.push(packet);
     else {
       this.waiting.push(packet);
@@ -110,7 +120,8 @@ export class Outbound {
   /** The next queued message that may be sent now, with its place in the window; undefined when there is none. */
   next(gatekeeper: Gatekeeper, now: Millis): PublishPacket | undefined {
     for (;;) {
-      const open = this.inflight < this.windowMax;
+      const open = this.hasRoomInWindow;
+      if (open && this.repeats !== undefined) return this.nextRepeat(this.repeats);
       const packet = (open ? this.waiting.shift() : undefined) ?? this.waitingQos0.shift();
       if (packet === undefined) return undefined;
       this.waitingBytes -= bytesOf(packet);
@@ -157,12 +168,12 @@ export class Outbound {
   }
 
   /**
-   * What a client that comes back is sent again: the PUBRELs in the order of the PUBRECs, then the PUBLISHes in the order
-   * in which they were sent first, with DUP and their identifiers [MQTT-4.4.0-1], [MQTT-4.6.0-1], [MQTT-3.3.1-1].
+   * A client comes back. What it is sent again: the PUBRELs in the order of the PUBRECs, which are given out here, then the
+   * PUBLISHes in the order in which they were sent first, with DUP and their identifiers, as far as its window goes;
+   * `next` gives them out [MQTT-4.4.0-1], [MQTT-4.6.0-1], [MQTT-3.3.1-1].
    */
-  resume(gatekeeper: Gatekeeper, now: Millis): (AckPacket | PublishPacket)[] {
-    const again: (AckPacket | PublishPacket)[] = [];
-    for (const messageId of this.released.keys()) again.push(ackPacket('pubrel', messageId));
+  resume(gatekeeper: Gatekeeper, now: Millis): AckPacket[] {
+    const repeats: PublishPacket[] = [];
     for (const [id, packet] of [...this.window]) {
       if (!gatekeeper.admits(packet, true, now)) {
         this.settle(packet);
@@ -171,10 +182,12 @@ export class Outbound {
       // A copy, since whoever sent the first may still hold it. Setting an existing key keeps its place.
       const repeated = publishPacket(packet, packet.qos, packet.retain, id, true, packet.subscriptionIds);
       repeated.entry = packet.entry;
+      repeated.share = packet.share;
       this.window.set(id, repeated);
-      again.push(repeated);
+      repeats.push(repeated);
     }
-    return again;
+    this.repeats = repeats.length > 0 ? repeats : undefined;
+    return [...this.released.keys()].map((id) => ackPacket('pubrel', id));
   }
 
   /** What another process has left, in the order of its numbers. Once, before anything else. */
@@ -191,6 +204,7 @@ export class Outbound {
       else {
         this.waiting.push(packet);
         this.waitingBytes += bytesOf(packet);
+        this.soonestExpiry = Math.min(this.soonestExpiry, packet.expiresAt);
       }
     }
     released.sort((a, b) => a.order - b.order);
@@ -199,35 +213,63 @@ export class Outbound {
 
   /** The connection is gone, the session stays. */
   goOffline(): void {
+    this.repeats = undefined; // all of the window, next time
     while (this.waitingQos0.size > 0) {
       this.waitingBytes -= bytesOf(this.waitingQos0.shift()!);
       this.counters.droppedOffline++;
     }
   }
 
-  /** The session ends with what it still owes, which is given out: the places in the durable queue. */
-  discard(): QueueEntry[] {
+  /** The session ends: the messages that it still owes, and the places that it had in the durable queue. */
+  discard(): { readonly messages: readonly PublishPacket[]; readonly entries: readonly QueueEntry[] } {
     this.goOffline();
-    this.counters.droppedSessionEnd += this.window.size + this.waiting.size;
-    const entries: (QueueEntry | undefined)[] = [...this.released.values()];
-    for (const packet of this.window.values()) entries.push(packet.entry);
-    for (let packet = this.waiting.shift(); packet !== undefined; packet = this.waiting.shift()) {
-      entries.push(packet.entry);
-    }
+    const messages = [...this.window.values()];
+    for (let packet = this.waiting.shift(); packet !== undefined; packet = this.waiting.shift()) messages.push(packet);
+    const entries = [...this.released.values(), ...messages.map(({ entry }) => entry)];
     this.window.clear();
     this.released.clear();
     this.waitingBytes = 0;
-    return entries.filter((entry) => entry !== undefined);
+    return { messages, entries: entries.filter((entry) => entry !== undefined) };
+  }
+
+  private nextRepeat(repeats: PublishPacket[]): PublishPacket {
+    const packet = repeats.shift()!;
+    if (repeats.length === 0) this.repeats = undefined;
+    return packet;
+  }
+
+  /** Makes room: what is too late goes before what is new. */
+  private dropExpired(now: Millis): void {
+    this.soonestExpiry = Number.POSITIVE_INFINITY;
+    const isInTime = (packet: PublishPacket): boolean => {
+      if (packet.expiresAt > now) {
+        this.soonestExpiry = Math.min(this.soonestExpiry, packet.expiresAt);
+        return true;
+      }
+      this.waitingBytes -= bytesOf(packet);
+      this.counters.droppedExpired++;
+      this.journal?.done(packet.entry);
+      return false;
+    };
+    this.waiting.keep(isInTime);
+    this.waitingQos0.keep(isInTime);
   }
 
   /** The handshake is over without PUBREL and PUBCOMP. */
   private settle(packet: PublishPacket): void {
     this.window.delete(packet.messageId);
+    if (this.repeats?.includes(packet)) {
+      const others = this.repeats.filter((other) => other !== packet);
+      this.repeats = others.length > 0 ? others : undefined;
+    }
     this.journal?.done(packet.entry);
   }
 
   private hasRoom(bytes: number): boolean {
-    return this.queued < this.limits.queueMessagesMax && this.waitingBytes + bytes <= this.limits.queueBytesMax;
+    return (
+      this.waiting.size + this.waitingQos0.size < this.limits.queueMessagesMax &&
+      this.waitingBytes + bytes <= this.limits.queueBytesMax
+    );
   }
 
   private dropOldestQos0(): void {

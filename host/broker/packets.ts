@@ -119,6 +119,8 @@ export interface PublishPacket extends BrokerMessage {
   readonly topicAlias: number;
   /** To a client, QoS 1 and 2: where it stands in the session's durable queue; undefined: nowhere. */
   entry: QueueEntry | undefined;
+  /** To a client: of the shared subscription that it comes by, its filter; undefined: it comes by another. */
+  share: string | undefined;
   /** Where an encoder may keep the bytes of a packet that goes to many connections: of level 3 and 4, and of level 5. */
   encoded: Uint8Array | undefined;
   encoded5: Uint8Array | undefined;
@@ -237,6 +239,7 @@ export function publishPacket(
     subscriptionIds,
     topicAlias: 0,
     entry: undefined,
+    share: undefined,
     encoded: undefined,
     encoded5: undefined,
   };

@@ -106,6 +106,11 @@ export class Routes {
     this.tree.remove(shared.filter, group);
   }
 
+  /** Those who share a subscription, `$share/…` included in the filter. */
+  group(filter: string): ShareGroup | undefined {
+    return this.groups.get(filter);
+  }
+
   /** To everyone who gets a message of that topic: each session once, and each shared subscription. */
   match(topic: string): readonly Route[] {
     const known = this.remembered.get(topic);

@@ -70,11 +70,12 @@ export class SessionRegistry {
     const { clientId } = session;
     this.cancelExpiry(session);
     for (const subscription of session.subscriptions.values()) this.state.routes.remove(subscription);
-    const entries = session.outbound.discard();
+    const { messages, entries } = session.outbound.discard();
     session.journal?.state.deleteSession(clientId, session.subscriptions.keys(), session.received.keys(), entries);
     this.sessions.delete(clientId);
     this.state.counters.subscriptionsNow = this.state.routes.size;
     this.state.counters.sessionsNow = this.sessions.size;
+    this.state.inherit(messages, now);
     this.state.wills.sessionEnded(clientId, now); // [MQTT-3.1.3-9]: at the latest then
   }
 
@@ -91,7 +92,8 @@ export class SessionRegistry {
         session.subscriptions.set(record.filter, subscription);
         this.state.routes.add(subscription, true);
       }
-      this.endAt(session, endsAt ?? now + expiryMs);
+      if (endsAt === undefined) this.endAt(session, now + expiryMs);
+      else this.arm(session, endsAt);
     }
     this.state.counters.subscriptionsNow = this.state.routes.size;
   }
@@ -103,6 +105,10 @@ export class SessionRegistry {
 
   private endAt(session: Session, endsAt: Millis): void {
     this.write(session, endsAt);
+    this.arm(session, endsAt);
+  }
+
+  private arm(session: Session, endsAt: Millis): void {
     if (endsAt === Number.POSITIVE_INFINITY) return;
     session.expiry = this.state.timers.set(endsAt, { due: (now) => this.expire(session, now) });
   }

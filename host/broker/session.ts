@@ -1,6 +1,6 @@
 // What the broker remembers of one client, connected or not: section 4.1, session state.
 
-import { SmallMap, SmallSet } from '../core/small-map.js';
+import { SmallMap } from '../core/small-map.js';
 import type { Timer } from '../core/timer-queue.js';
 import type { Millis, Qos } from '../ports.js';
 import type { Counters } from './counters.js';
@@ -28,8 +28,13 @@ export interface Due {
 export class Session {
   readonly subscriptions = new SmallMap<string, Subscription>();
   readonly outbound: Outbound;
-  /** QoS 2 messages from the client that are published and owed a PUBREL; a PUBLISH of these is a repetition. */
-  readonly received = new SmallSet<number>();
+  /**
+   * QoS 2 messages from the client that are published and owed a PUBREL; a PUBLISH of these is a repetition. By their
+   * identifiers, the number of the connection on which they came.
+   */
+  readonly received = new SmallMap<number, number>();
+  /** Connections that the session has had. */
+  connections = 0;
   wire: Wire | undefined;
   /** While it has no connection: the timer that ends it. */
   expiry: Timer<Due> | undefined;
@@ -49,15 +54,23 @@ export class Session {
   }
 
   /** Sends, queues or drops a message. */
-  deliver(publication: Publication, qos: Qos, retain: boolean, ids: readonly number[] | undefined, now: Millis): void {
+  deliver(
+    publication: Publication,
+    qos: Qos,
+    retain: boolean,
+    ids: readonly number[] | undefined,
+    now: Millis,
+    share?: string,
+  ): void {
     const { wire, outbound } = this;
     if (qos === 0 && wire === undefined) {
       this.counters.droppedOffline++;
       return;
     }
     const packet = packetFor(publication, qos, retain, ids);
+    if (share !== undefined && qos > 0) packet.share = share;
     if (wire === undefined || !outbound.isOpen(qos) || wire.isCongested()) {
-      outbound.hold(packet, publication);
+      outbound.hold(packet, publication, now);
       return;
     }
     if (!wire.admits(packet, false, now)) return;
@@ -82,6 +95,7 @@ export class Session {
     while (this.wire !== undefined && this.outbound.queued > 0 && !this.wire.isCongested()) {
       const packet = this.outbound.next(this.wire, now);
       if (packet === undefined) return;
+      if (packet.dup) this.counters.redelivered++;
       this.wire.send(packet, now);
     }
     if (this.replays !== undefined) this.pumpReplays(now);
@@ -90,10 +104,7 @@ export class Session {
   /** Sends again what the last connection left open, then what waits. */
   resume(now: Millis): void {
     if (this.wire === undefined) return;
-    for (const packet of this.outbound.resume(this.wire, now)) {
-      if (packet.cmd === 'publish') this.counters.redelivered++;
-      this.wire.send(packet, now);
-    }
+    for (const packet of this.outbound.resume(this.wire, now)) this.wire.send(packet, now);
     this.pump(now);
   }
 
@@ -111,7 +122,7 @@ export class Session {
 
   /** What another process has left of it, but for the subscriptions. */
   restore({ received, entries }: LoadedSession): void {
-    for (const id of received) this.received.add(id);
+    for (const id of received) this.received.set(id, 0);
     this.outbound.restore(entries);
   }
 

@@ -9,7 +9,7 @@ import type { BrokerConfig } from './config.js';
 import type { Connection } from './connection.js';
 import { newCounters } from './counters.js';
 import type { DurableState } from './durable.js';
-import type { BrokerMessage } from './packets.js';
+import type { BrokerMessage, PublishPacket } from './packets.js';
 import { RetainedStore } from './retained.js';
 import { Routes, type Subscription } from './routes.js';
 import type { Due, Session } from './session.js';
@@ -31,7 +31,12 @@ export interface BrokerSurroundings {
   readonly durable: DurableState | undefined;
   /** Deadlines may have moved by something that no call from outside has begun. */
   readonly wake: () => void;
+  /** As of BrokerPorts. */
+  readonly published: ((message: BrokerMessage, clientId: string | undefined, now: Millis) => void) | undefined;
 }
+
+/** What the server says of itself below this is said anew by the next process. */
+const SYSTEM_TOPICS = '$SYS/';
 
 export class BrokerState {
   readonly counters = newCounters();
@@ -97,6 +102,7 @@ export class BrokerState {
       return 0;
     }
     if (message.retain) this.retain(message, now);
+    this.around.published?.(message, publisher?.clientId, now);
     const routes = this.routes.match(message.topic);
     if (routes.length === 0) return 0;
     const publication = new Publication(message);
@@ -115,19 +121,29 @@ export class BrokerState {
     const { topic, qos } = publication.message;
     const member = group.pick(topic, qos);
     if (member === undefined) this.counters.droppedNobody++;
-    else this.pass(publication, member.session, member, now);
+    else this.pass(publication, member.session, member, now, member.filter);
   }
 
-  private pass(publication: Publication, session: Session, way: Way, now: Millis): void {
+  /** A session has ended and leaves these messages: those of shared subscriptions go to another that shares [section 4.8.2]. */
+  inherit(messages: readonly PublishPacket[], now: Millis): void {
+    for (const packet of messages) {
+      const group = packet.share === undefined ? undefined : this.routes.group(packet.share);
+      const isBegun = packet.qos === 2 && packet.messageId !== 0; // [MQTT-4.8.2-5]
+      if (group === undefined || isBegun) this.counters.droppedSessionEnd++;
+      else this.share(new Publication(packet), group, now);
+    }
+  }
+
+  private pass(publication: Publication, session: Session, way: Way, now: Millis, share?: string): void {
     const { message } = publication;
     const qos = Math.min(message.qos, way.qos) as Qos; // [MQTT-3.8.4-8]
     // RETAIN is 0 for a subscription that was there before, unless it asks for it [MQTT-3.3.1-12], [MQTT-3.3.1-13].
-    session.deliver(publication, qos, message.retain && way.retainAsPublished, way.ids, now);
+    session.deliver(publication, qos, message.retain && way.retainAsPublished, way.ids, now, share);
   }
 
   private retain(message: BrokerMessage, now: Millis): void {
-    const { durable } = this.around;
     const { topic, payload } = message;
+    const durable = topic.startsWith(SYSTEM_TOPICS) ? undefined : this.around.durable;
     if (payload.length === 0) {
       if (this.retained.clear(topic)) durable?.deleteRetained(topic); // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
     } else {

@@ -4,7 +4,7 @@ import { RateLimit } from '../core/rate-limit.js';
 import type { Millis } from '../ports.js';
 import type { Peer } from './access.js';
 import type { Broker } from './broker.js';
-import { decode, encode } from './codec.js';
+import { decode, encode, type OutgoingAlias, publishBytes } from './codec.js';
 import { levelOf } from './connecting.js';
 import type { Connection, Sink } from './connection.js';
 import type { Counters } from './counters.js';
@@ -21,6 +21,9 @@ import {
 import { ReasonCode } from './reason-codes.js';
 import { IncomingAliases, OutgoingAliases } from './topic-aliases.js';
 import { PacketType, packetTypeOf } from './wellformed.js';
+
+/** A new alias: its property, and what it may add to the lengths in front. */
+const ALIAS_BYTES_MAX = 5;
 
 const FRAME_CODES: Readonly<Record<FrameFault, ReasonCode>> = {
   'remaining-length': ReasonCode.MalformedPacket,
@@ -113,7 +116,7 @@ export class PacketStream implements Sink {
   /** For the broker. */
   send(packet: Packet, now: Millis): void {
     const level = this.level ?? LEVEL_MQTT_3_1_1;
-    const alias = packet.cmd === 'publish' ? this.outgoing?.aliasFor(packet.topic) : undefined;
+    const alias = packet.cmd === 'publish' ? this.aliasFor(packet, level, now) : undefined;
     const bytes = encode(packet, level, now, alias);
     if (bytes.length > this.packetBytesMax && packet.cmd !== 'publish') this.sendShort(packet, level, now);
     else this.write(bytes);
@@ -167,6 +170,15 @@ export class PacketStream implements Sink {
     const { reasonString: _, userProperties: __, ...rest } = packet.properties as Record<string, unknown>;
     const bytes = encode({ ...packet, properties: rest } as Packet, level, now);
     if (bytes.length <= this.packetBytesMax) this.write(bytes);
+  }
+
+  private aliasFor(packet: PublishPacket, level: Level, now: Millis): OutgoingAlias | undefined {
+    if (this.outgoing === undefined) return undefined;
+    // That it fits without alias is all that the core has seen to.
+    const isTight =
+      this.packetBytesMax !== Number.POSITIVE_INFINITY &&
+      publishBytes(packet, level, now) + ALIAS_BYTES_MAX > this.packetBytesMax;
+    return isTight ? undefined : this.outgoing.aliasFor(packet.topic);
   }
 
   private write(bytes: Uint8Array): void {

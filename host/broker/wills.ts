@@ -91,6 +91,7 @@ export class Wills {
   private publish(clientId: string, { message, expiryMs }: HeldWill, now: Millis): void {
     this.durable?.deleteWill(clientId);
     this.state.counters.willsPublished++;
-    this.state.publish({ ...message, expiresAt: now + expiryMs }, undefined, now);
+    const publisher = this.state.sessions.get(clientId); // whose No Local it is [MQTT-3.8.3-3]
+    this.state.publish({ ...message, expiresAt: now + expiryMs }, publisher, now);
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import { Exit, explain, failureAsJson, UsageError } from './failure.js';
+import { addIdentityCommands } from './identity-commands.js';
 import { addNetworkCommands } from './network-commands.js';
 import { beginOutput, printError, printFailureJson } from './output.js';
 import { addProjectCommands } from './project-commands.js';
@@ -94,6 +95,7 @@ function createProgram(): Command {
     .action(async (options) => (await import('./broker.js')).runBroker(options));
 
   addNetworkCommands(program);
+  addIdentityCommands(program);
   addProjectCommands(program);
   return program;
 }

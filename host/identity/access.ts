@@ -65,6 +65,9 @@ function waysIn(config: IdentityConfig, book: PolicyBook, ports: IdentityPorts):
   return ways;
 }
 
+/** A longer client identifier is cut in what is told. */
+const TOLD_CHARS_MAX = 128;
+
 /** Who has judged a client, for the auditor. */
 type By = string | undefined;
 
@@ -87,7 +90,7 @@ class Doorkeeper implements Access {
       return;
     }
     if (this.isOpen) {
-      answer(this.redirected(request) ?? { outcome: 'accepted' }, now);
+      answer(this.open(request), now);
       return;
     }
     const way = this.ways.find((one) => one.isFor(request.peer) && one.hasCredentials(request));
@@ -95,6 +98,15 @@ class Doorkeeper implements Access {
     if (judgement instanceof Promise) {
       void judgement.then((later) => answer(this.verdict(later, request, way?.kind), this.ports.clock()));
     } else answer(this.verdict(judgement, request, way?.kind), now);
+  }
+
+  /** Everybody may come in. Never throws. */
+  private open(request: ConnectRequest): Verdict {
+    try {
+      return this.redirected(request) ?? { outcome: 'accepted' };
+    } catch (error) {
+      return this.refuse(failure(error), request, undefined);
+    }
   }
 
   private async enhanced(method: string, request: ConnectRequest): Promise<EnhancedOutcome> {
@@ -132,7 +144,7 @@ class Doorkeeper implements Access {
 
   private refuse(denied: Denied, { clientId, peer, why }: ConnectRequest, by: By): Refused {
     this.ports.audit?.('connect-refused', {
-      clientId,
+      clientId: clientId.slice(0, TOLD_CHARS_MAX),
       ...(peer.address !== undefined && { address: peer.address }),
       ...(peer.listener !== undefined && { listener: peer.listener }),
       transport: peer.transport,

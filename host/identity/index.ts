@@ -2,6 +2,7 @@
 export { createAccess } from './access.js';
 export type { IdentityConfig, PolicyReference, RedirectConfig, TokensConfig, WayIn } from './config.js';
 export { IdentityError, type IdentityErrorCode } from './error.js';
+export { nodeIdentityPorts } from './node-ports.js';
 export type { PolicyDocument, StatementDocument } from './policy/document.js';
 export type {
   AuditEvent,

@@ -70,17 +70,28 @@ export function parseSignedUrl(url: string): SignedQuery | undefined {
 }
 
 /** What `X-Amz-Signature` must be, in hex. `host`: the header as it was signed. */
-export function signatureOf(signed: SignedQuery, host: string, secretAccessKey: string): string {
-  const { day, region, date, path, query } = signed;
-  const request = ['GET', path, query, `host:${host}`, '', 'host', sha256('')].join('\n');
-  const scope = [day, region, SERVICE, TERMINATOR].join('/');
-  const text = [ALGORITHM, date, scope, sha256(request)].join('\n');
-  const key = [day, region, SERVICE, TERMINATOR].reduce<Buffer>(hmac, Buffer.from(`AWS4${secretAccessKey}`));
-  return hmac(key, text).toString('hex');
+export function signatureOf(
+  { day, region, date, path, query }: SignedQuery,
+  host: string,
+  secretAccessKey: string,
+  service = SERVICE,
+  payloadHash = EMPTY_HASH,
+): string {
+  const request = ['GET', path, query, `host:${host}`, '', 'host', payloadHash].join('\n');
+  const scope = [day, region, service, TERMINATOR];
+  const text = [ALGORITHM, date, scope.join('/'), sha256(request)].join('\n');
+  return hmac(signingKey(secretAccessKey, scope), text).toString('hex');
+}
+
+/** `scope`: day, region, service and what always follows. */
+export function signingKey(secretAccessKey: string, scope: readonly string[]): Buffer {
+  return scope.reduce<Buffer>(hmac, Buffer.from(`AWS4${secretAccessKey}`));
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+/** A GET has no body. */
+const EMPTY_HASH = sha256('');
 
 function parseQuery(search: string): Parameter[] | undefined {
   try {

@@ -35,6 +35,7 @@ export class Arrival {
 
   /** The end, at once, for a reason that an operator may want to know. */
   refuse(why: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (this.socket.destroyed) return;
     this.log('info', 'connection-refused', { address: this.address, why, ...fields });
     this.socket.destroy();
   }

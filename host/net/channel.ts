@@ -35,11 +35,8 @@ export interface Channel {
 
 /** A socket of TCP, or of TLS. */
 export class SocketChannel implements Channel {
-  constructor(
-    private readonly socket: Socket,
-    /** Hears of errors, which end the channel and nothing else. */
-    private readonly failed: (error: NodeJS.ErrnoException) => void,
-  ) {}
+  /** Whoever made the socket listens for its errors, which are followed by `close`. */
+  constructor(private readonly socket: Socket) {}
 
   get pendingBytes(): number {
     return this.socket.writableLength;
@@ -50,10 +47,8 @@ export class SocketChannel implements Channel {
     socket.on('data', (chunk) => events.received(chunk));
     socket.on('drain', () => events.drained());
     socket.on('end', () => events.ended());
-    socket.on('error', this.failed);
     socket.on('close', () => events.closed());
-    // Paused where its first bytes were looked at.
-    if (socket.isPaused()) socket.resume();
+    if (socket.isPaused()) socket.resume(); // as it is where its first bytes were looked at
   }
 
   write(bytes: Uint8Array): void {

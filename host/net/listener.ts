@@ -122,11 +122,14 @@ export class Listener {
     const { kind } = this.spec;
     checkTls(this.at, kind, tls);
     if (tls === undefined) return undefined;
-    const server = tlsServer(this.at, tls, protocolsOf(kind, tls), this.context.limits.handshakeMsMax);
+    const server = tlsServer(this.at, tls, protocolsOf(kind, tls));
     const request = requestOf(this.at, tls);
     server.on('secureConnection', (socket) => this.toProtocol(socket, request));
-    server.on('tlsClientError', ({ code, message }: NodeJS.ErrnoException, socket) => {
-      this.securing.get(endsOf(socket))?.refuse('tls', { reason: code ?? message });
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const arrival = this.securing.get(endsOf(socket));
+      if (error.code === 'ECONNRESET')
+        arrival?.failed(error); // a probe, or a change of mind
+      else arrival?.refuse('tls', { reason: error.code ?? error.message });
       socket.destroy();
     });
     return server;
@@ -136,18 +139,23 @@ export class Listener {
     this.tls = server;
   }
 
-  /** Listens no more, and ends what is connected: tidily within `graceMs`, then at once. */
-  close(graceMs: Millis): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+  /** Listens no more, and ends what is connected: tidily within `graceMs`, then at once. Resolves when all is gone. */
+  async close(graceMs: Millis): Promise<void> {
+    const ends: Promise<void>[] = [new Promise((resolve) => this.server.close(() => resolve()))];
     for (const { served, socket } of this.arrivals) {
+      ends.push(new Promise((resolve) => socket.on('close', () => resolve())));
       if (served === undefined) socket.destroy();
       else served.leave(graceMs);
     }
-    return closed;
+    await Promise.all(ends);
   }
 
   private arrive(socket: Socket): void {
     const arrival = new Arrival(socket, this.context.log);
+    if (arrival.address === undefined) {
+      socket.destroy(); // it has gone already
+      return;
+    }
     this.arrivals.add(arrival);
     socket.on('close', () => this.arrivals.delete(arrival));
     const { kind, proxyProtocol = false } = this.spec;
@@ -203,7 +211,7 @@ export class Listener {
   }
 
   private toMqtt(arrival: Arrival, socket: Socket, found: Found): void {
-    this.serve(arrival, new SocketChannel(socket, (error) => arrival.failed(error)), found);
+    this.serve(arrival, new SocketChannel(socket), found);
   }
 
   private newDoor(): WebSocketDoor {

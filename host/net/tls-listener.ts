@@ -42,10 +42,10 @@ export const Alpn = {
 export type Proof = { readonly certificate: Uint8Array | undefined } | { readonly refused: string };
 
 /**
- * A TLS server that is given its sockets, rather than listening itself; it can be put in another's place at any moment, which
- * also ends the resumption of older sessions. Throws TlsListenError. `at`: the listener, for messages.
+ * A TLS server that is given its sockets, rather than listening itself, and leaves the limit of time to who gives them. It can be
+ * put in another's place at any moment, which also ends the resumption of older sessions. Throws TlsListenError. `at`: the listener, for messages.
  */
-export function tlsServer(at: string, spec: TlsSpec, protocols: readonly string[], handshakeMsMax: number): Server {
+export function tlsServer(at: string, spec: TlsSpec, protocols: readonly string[]): Server {
   const { key, cert, ca, ciphers, crl, minVersion = 'TLSv1.2' } = spec;
   checkOwn(at, spec);
   const authorities = ca === undefined ? undefined : authoritiesOf(at, ca);
@@ -62,7 +62,6 @@ export function tlsServer(at: string, spec: TlsSpec, protocols: readonly string[
     // A client that fails is sent away by `proofOf`, which can say why.
     requestCert: requestOf(at, spec) !== 'no',
     rejectUnauthorized: false,
-    handshakeTimeout: handshakeMsMax,
   };
   const parts: readonly [part: string, options: TlsOptions][] = [
     ['minVersion', { minVersion }],

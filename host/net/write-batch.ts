@@ -1,4 +1,4 @@
-// Many small pieces become few large writes: what a connection says in one round of the event loop goes out together.
+// Many small pieces become few large writes: what a connection is told in one turn goes out together.
 // Small pieces are copied side by side, large ones are handed on as they are.
 import type { Channel } from './channel.js';
 

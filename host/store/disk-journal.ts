@@ -77,7 +77,10 @@ export class DiskJournal implements Journal {
     this.change(key, undefined);
   }
 
-  /** Throws ERR_STORE_WRITE where the journal is closed. */
+  /**
+   * The commits of one turn of the event loop make up one group; where none is on its way, it starts with the turn's end. Throws
+   * ERR_STORE_WRITE where the journal is closed.
+   */
   commit(done: Done): void {
     if (this.isClosed) throw this.closed();
     if (this.isFailed) return;
@@ -85,7 +88,7 @@ export class DiskJournal implements Journal {
     this.waiting.push(done);
     if (this.isBusy) return;
     this.isBusy = true;
-    setImmediate(() => this.writeGroup()); // those of the same turn of the event loop go together
+    setImmediate(() => this.writeGroup());
   }
 
   /**
@@ -99,7 +102,11 @@ export class DiskJournal implements Journal {
       });
     }
     this.isClosed = true;
-    await this.folder.close();
+    try {
+      await this.folder.close();
+    } catch (error) {
+      if (!this.isFailed) throw error; // and otherwise it has been told
+    }
   }
 
   private change(key: string, value: Uint8Array | undefined): void {
@@ -170,7 +177,7 @@ export class DiskJournal implements Journal {
   }
 
   private closed(): StoreError {
-    return this.folder.writeError(new Error('it is closed'));
+    return this.folder.closedError();
   }
 }
 

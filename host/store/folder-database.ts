@@ -213,13 +213,19 @@ export class FolderDatabase {
     }
   }
 
-  /** An ERR_STORE_WRITE about this folder. */
+  /** ERR_STORE_WRITE: the disk is full, which LMDB may call an error of input and output, or fails. */
   writeError(cause: Error): StoreError {
-    return new StoreError('ERR_STORE_WRITE', this.folder, `cannot be written: ${cause.message}`, cause);
+    const what = `cannot be written (${cause.message}); make room on its disk, or name another folder`;
+    return new StoreError('ERR_STORE_WRITE', this.folder, what, cause);
+  }
+
+  /** ERR_STORE_WRITE: `close` was called. */
+  closedError(): StoreError {
+    return new StoreError('ERR_STORE_WRITE', this.folder, 'cannot be written: it is closed');
   }
 
   /** Throws ERR_STORE_WRITE once `close` was called. */
   throwIfClosed(): void {
-    if (this.isClosed) throw this.writeError(new Error('it is closed'));
+    if (this.isClosed) throw this.closedError();
   }
 }

@@ -40,6 +40,15 @@ describe('connectionsMax', () => {
   });
 });
 
+describe('connectionsMax and a client that is there', () => {
+  it('lets it come again in the place of its own connection', () => {
+    const world = new World5({ connectionsMax: 1 });
+    const first = world.join('a', FOR_AN_HOUR);
+    expect(world.join('a', FOR_AN_HOUR).connack.sessionPresent).toBe(true);
+    first.ended(0x8e);
+  });
+});
+
 describe('connectsPerSecondMax', () => {
   it('refuses what comes faster with Connection rate exceeded, and lets in as many again after a second', () => {
     const world = new World5({ connectsPerSecondMax: 5 });
@@ -135,6 +144,46 @@ describe('packetBytesMax', () => {
   });
 });
 
+describe('bytesPerSecondMax', () => {
+  const bytes = (count: number): Uint8Array => publish('t', 'x'.repeat(count - 6));
+
+  it('reads on at once what is within it', () => {
+    const world = new World5({ bytesPerSecondMax: 1_000 });
+    const client = world.join('c');
+    for (let i = 0; i < 5; i++) {
+      world.pass(1 * SECOND_MS);
+      expect(client.say(bytes(100), bytes(100)).resumeAt).toBeLessThanOrEqual(world.now);
+    }
+  });
+
+  it('does not read on before the time of what is beyond it, loses nothing, and closes nothing', () => {
+    const world = new World5({ bytesPerSecondMax: 1_000 });
+    const reader = world.reader('reader', 't');
+    const client = world.join('c');
+    world.pass(10 * SECOND_MS);
+    client.say(...Array.from({ length: 30 }, () => bytes(100)));
+    // 3,000 bytes are three seconds' worth, of which one may come at once.
+    expect(client.resumeAt).toBeGreaterThanOrEqual(world.now + 1 * SECOND_MS);
+    expect(client.resumeAt).toBeLessThanOrEqual(world.now + 3 * SECOND_MS);
+    expect(reader.messages().length).toBe(30);
+    world.pass(4 * SECOND_MS);
+    expect(client.say(bytes(100)).resumeAt).toBeLessThanOrEqual(world.now);
+  });
+
+  it('is each client’s own', () => {
+    const world = new World5({ bytesPerSecondMax: 1_000 });
+    const greedy = world.join('greedy');
+    greedy.say(...Array.from({ length: 30 }, () => bytes(100)));
+    expect(greedy.resumeAt).toBeGreaterThan(world.now);
+    expect(world.join('modest').say(PINGREQ).resumeAt).toBeLessThanOrEqual(world.now);
+  });
+
+  it('of Infinity never waits', () => {
+    const world = new World5();
+    expect(world.join('c').say(publish('t', 'x'.repeat(500_000))).resumeAt).toBe(0);
+  });
+});
+
 describe('receiveMax', () => {
   it('does not bound a client of an older version', () => {
     const world = new World5({ receiveMax: 2 });
@@ -219,6 +268,16 @@ describe('queueMessagesMax', () => {
     world.pass(11 * SECOND_MS);
     for (const payload of ['c', 'd']) publisher.publish('t', payload, { qos: 1 });
     expect(world.join('c', FOR_AN_HOUR).payloads()).toEqual(['c', 'd']);
+  });
+});
+
+describe('queueMessagesMax and retained messages', () => {
+  it('does not keep them from a new subscription: they come as the client acknowledges', () => {
+    const world = new World5({ queueMessagesMax: 1, inflightMax: 2 });
+    const publisher = world.join('p');
+    for (const topic of numbers(20)) publisher.publish(`t/${topic}`, topic, { qos: 1, retain: true });
+    const reader = world.reader('c', 't/+', 1);
+    expect(reader.payloads().sort((a, b) => Number(a) - Number(b))).toEqual(numbers(20));
   });
 });
 

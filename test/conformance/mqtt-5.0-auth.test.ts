@@ -190,7 +190,7 @@ describe('authentication again', () => {
   });
 
   it('may take several steps, while messages flow [MQTT-4.12.1-1] [MQTT-4.12.0-2]', () => {
-    const { world, client } = connected(ACCEPTED, ['q1']);
+    const { client } = connected(ACCEPTED, ['q1']);
     client.subscribe({ filter: 't' });
     client.say(again());
     expect(client.next('auth')).toMatchObject({ reason: CONTINUE, properties: { authenticationData: 'q1' } });
@@ -199,7 +199,6 @@ describe('authentication again', () => {
     client.say(answer('a1'));
     expect(client.next('auth').reason).toBe(0);
     client.isWell();
-    expect(world.broker).toBeDefined();
   });
 
   it('that fails ends the connection, will and all [MQTT-4.12.1-2]', () => {
@@ -218,6 +217,14 @@ describe('authentication again', () => {
     client.next('auth');
     client.say(answer('wrong')).ended(0x87);
   });
+
+  it.each([0x84, 0x85, 0x86, 0x88, 0x8a, 0x8c])(
+    'that fails with a reason DISCONNECT does not have ends it as Not authorized: %i [MQTT-3.14.2-1]',
+    (reason) => {
+      const { client } = connected(refused(reason));
+      client.say(again()).ended(0x87);
+    },
+  );
 
   it('of another method, or of none, is a protocol error [MQTT-4.12.1-1] [MQTT-4.12.0-5]', () => {
     for (const properties of [{ authenticationMethod: 'other' }, {}]) {
@@ -338,6 +345,16 @@ describe('DISCONNECT', () => {
     const client = world.join('c', FOR_AN_HOUR);
     world.join('c', FOR_AN_HOUR);
     expect(client.ended(0x8e).properties.sessionExpiryS).toBeUndefined();
+  });
+
+  it('tells a client that the host has ended its connection, whose will is published [MQTT-3.14.2-1]', () => {
+    const world = new World5();
+    const watcher = world.reader('watcher', 'will');
+    const client = world.join('c', { will: { topic: 'will', payload: 'w' } });
+    expect(world.broker.disconnect('c', world.now)).toBe(true);
+    client.ended(0x98);
+    expect(watcher.payloads()).toEqual(['w']);
+    expect(world.broker.disconnect('c', world.now)).toBe(false);
   });
 
   it('tells each client that the broker ends [MQTT-3.14.2-1]', () => {

@@ -1,7 +1,7 @@
 // MQTT 5.0, sections 3.1 and 3.2: who comes in, and what the broker says about itself.
 import { describe, expect, it } from 'vitest';
 import { ACCEPTED, allowing, Door, refused, utf8Of } from './mqtt-5.0-access.js';
-import { FOR_AN_HOUR, HOUR_MS, World5 } from './mqtt-5.0-client.js';
+import { FOR_AN_HOUR, HOUR_MS, UNLIMITED, World5 } from './mqtt-5.0-client.js';
 import {
   ack,
   auth,
@@ -9,7 +9,6 @@ import {
   type ConnectIn,
   connect,
   disconnect,
-  join,
   PINGREQ,
   packet,
   publish,
@@ -90,16 +89,16 @@ describe('protocol name and version', () => {
 describe('the connect flags', () => {
   const will = { topic: 't', payload: '' };
   const cases: readonly (readonly [string, Uint8Array])[] = [
-    ['reserved bit 0 [MQTT-3.1.2-3]', connect('c', { flags: 0x01 })],
-    ['will QoS without a will [MQTT-3.1.2-11]', connect('c', { flags: 0x08 })],
-    ['will retain without a will [MQTT-3.1.2-13]', connect('c', { flags: 0x20 })],
-    ['will QoS 3 [MQTT-3.1.2-12]', connect('c', { will: { ...will, qos: 3 } })],
-    ['a will that is not there [MQTT-3.1.2-9]', connect('c', { flags: 0x04 })],
-    ['a user name that is not there [MQTT-3.1.2-17]', connect('c', { flags: 0x80 })],
-    ['a password that is not there [MQTT-3.1.2-19]', connect('c', { flags: 0x40 })],
-    ['no user name, but one is there [MQTT-3.1.2-16]', connect('c', { username: 'u', flags: 0x00 })],
-    ['no password, but one is there [MQTT-3.1.2-18]', connect('c', { username: 'u', password: 'p', flags: 0x80 })],
-    ['no will, but one is there [MQTT-3.1.2-9]', connect('c', { will, flags: 0x00 })],
+    ['reserved bit 0', connect('c', { flags: 0x01 })],
+    ['will QoS without a will', connect('c', { flags: 0x08 })],
+    ['will retain without a will', connect('c', { flags: 0x20 })],
+    ['will QoS 3', connect('c', { will: { ...will, qos: 3 } })],
+    ['a will that is not there', connect('c', { flags: 0x04 })],
+    ['a user name that is not there', connect('c', { flags: 0x80 })],
+    ['a password that is not there', connect('c', { flags: 0x40 })],
+    ['no user name, but one is there', connect('c', { username: 'u', flags: 0x00 })],
+    ['no password, but one is there', connect('c', { username: 'u', password: 'p', flags: 0x80 })],
+    ['no will, but one is there', connect('c', { will, flags: 0x00 })],
   ];
   it('hold one wrong case for each statement', () => expect(cases.length).toBe(10));
   it.each(cases)(
@@ -112,7 +111,7 @@ describe('the connect flags', () => {
 
   it.each([
     ['everything cut off behind the protocol name', packet(0x10, text('MQTT'))],
-    ['no client identifier [MQTT-3.1.3-3]', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0))],
+    ['no client identifier', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0))],
     ['no properties', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0))],
     ['something behind the end', packet(0x10, text('MQTT'), u8(5), u8(2), u16(0), u8(0), text('c'), u8(0))],
   ])('and fields must be whole: %s [MQTT-3.1.4-1] [MQTT-3.1.3-3]', (_, wrong) => {
@@ -339,6 +338,30 @@ describe('an acceptance', () => {
     expect(client.accepted().connack.properties.userProperties).toBeUndefined();
   });
 
+  it('of two that ask at once goes to both, one after another [MQTT-3.1.4-3] [MQTT-3.2.0-1]', () => {
+    const door = new Door('later');
+    const world = new World5({ access: door });
+    const [first, second] = [world.open().connect('c', FOR_AN_HOUR), world.open().connect('c', FOR_AN_HOUR)];
+    for (const answer of door.waiting.reverse()) answer(ACCEPTED, world.now);
+    second.accepted();
+    expect(second.connack.sessionPresent).toBe(false);
+    second.ended(0x8e);
+    expect(first.accepted().connack.sessionPresent).toBe(true);
+    first.isWell();
+  });
+
+  it('is given once, whatever is said later [MQTT-3.2.0-2]', () => {
+    const door = new Door('later');
+    const world = new World5({ access: door });
+    const client = world.open().connect('c');
+    const [answer] = door.waiting;
+    answer!(ACCEPTED, world.now);
+    client.accepted();
+    answer!(ACCEPTED, world.now);
+    answer!(refused(0x87), world.now);
+    client.isWell();
+  });
+
   it('takes over from the connection of the same client, which hears why [MQTT-3.1.4-3]', () => {
     const world = new World5();
     const first = world.reader('c', 'a', 1, FOR_AN_HOUR);
@@ -362,8 +385,7 @@ describe('an acceptance', () => {
 
 describe('CONNACK', () => {
   it('says nothing of what is as the standard has it by default (3.2.2.3)', () => {
-    const unlimited = new World5({ receiveMax: 65_535, topicAliasMax: 0, packetBytesMax: 268_435_460 });
-    expect(unlimited.join('c').connack.properties).toEqual({});
+    expect(new World5(UNLIMITED).join('c').connack.properties).toEqual({});
   });
 
   it('says how many messages may be on their way to the broker (3.2.2.3.3)', () => {
@@ -570,6 +592,22 @@ describe('maximum packet size', () => {
     },
   );
 
+  it.each([1, 2])(
+    'keeps back a message of QoS %i that was sent over a connection with more room, for good [MQTT-3.1.2-24] [MQTT-3.1.2-25]',
+    (qos) => {
+      const world = new World5();
+      const client = world.reader('c', 't', 2, FOR_AN_HOUR);
+      const publisher = world.join('p');
+      for (const payload of ['x'.repeat(40), 'small']) publisher.publish('t', payload, { qos });
+      expect(client.messages().length).toBe(2);
+      client.drop();
+      const tight = world.join('c', sized(30));
+      expect(tight.payloads()).toEqual(['small']);
+      tight.drop();
+      world.join('c', FOR_AN_HOUR).hearsNothing();
+    },
+  );
+
   it('is counted to the byte, with header and properties [MQTT-3.1.2-24]', () => {
     const world = new World5();
     const client = world.reader('c', 't', 0, sized(30));
@@ -620,8 +658,40 @@ describe('maximum packet size', () => {
   });
 
   it('may leave no room for a DISCONNECT with a reason string [MQTT-3.14.2-3] [MQTT-3.14.2-4]', () => {
-    const world = new World5();
-    const client = world.join('c', { properties: { maximumPacketSize: 12 } });
-    client.say(join(connect('c'))).ended(PROTOCOL_ERROR);
+    const world = new World5(UNLIMITED);
+    const client = world.join('c', { properties: { maximumPacketSize: 5 } });
+    client.say(connect('c')).ended(PROTOCOL_ERROR);
+  });
+
+  it.each([1, 2, 3, 4, 5, 8, 12])(
+    'of %i bytes, in which there is no room for CONNACK, leaves nobody waiting (3.2) [MQTT-3.1.2-24]',
+    (maximumPacketSize) => {
+      const world = new World5({ receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+      const client = world.open().connect('c', { properties: { maximumPacketSize, sessionExpiryS: 3_600 } });
+      client.turnedAway(0x95);
+      expect(world.join('c', FOR_AN_HOUR).connack.sessionPresent).toBe(false);
+    },
+  );
+
+  it('in which there is no room for CONNACK is a refusal as any other: it leaves no will, and the client that is there alone (3.2) [MQTT-3.1.4-6]', () => {
+    const world = new World5({ receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+    const healthy = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const will = { topic: 'will', payload: 'w', retain: true };
+    const properties = { maximumPacketSize: 8, sessionExpiryS: 3_600 };
+    world.open().connect('c', { clean: true, will, properties }).turnedAway(0x95);
+    healthy.isWell();
+    world.join('p').publish('a', 'still', { qos: 1 });
+    expect(healthy.payloads()).toEqual(['still']);
+    world.reader('late', 'will').hearsNothing();
+  });
+
+  it('leaves out of CONNACK only what may be left out [MQTT-3.2.2-19] [MQTT-3.2.2-20]', () => {
+    const door = new Door({ outcome: 'accepted', userProperties: { long: 'x'.repeat(100) } });
+    const world = new World5({ access: door, receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+    const client = world.join('', { properties: { maximumPacketSize: 60 } });
+    const { properties } = client.connack;
+    expect(properties).toMatchObject({ receiveMaximum: 10, maximumPacketSize: 1_000, topicAliasMaximum: 10 });
+    expect(properties.assignedClientId).toBeDefined();
+    expect(properties.userProperties).toBeUndefined();
   });
 });

@@ -73,7 +73,7 @@ const CONNECT_STRINGS: readonly (readonly [string, (content: Uint8Array) => Uint
 describe('a string', () => {
   for (const [where, say] of STRINGS) {
     it.each(ILL_FORMED)(
-      `is refused as malformed in ${where} with %s [MQTT-1.5.4-1] [MQTT-1.5.7-1] [MQTT-3.3.2-1] [MQTT-3.3.2-13] [MQTT-3.3.2-19] [MQTT-3.8.3-1] [MQTT-3.10.3-1]`,
+      `that is ill-formed is refused in ${where}: %s [MQTT-1.5.4-1] [MQTT-1.5.7-1] [MQTT-3.3.2-1] [MQTT-3.3.2-13] [MQTT-3.3.2-19] [MQTT-3.8.3-1] [MQTT-3.10.3-1]`,
       (_, content) => {
         const { client, other } = pair();
         client.say(say(bytes(content))).ended(MALFORMED);
@@ -447,7 +447,7 @@ describe('a connection of bytes', () => {
     disconnect(0x00),
   );
 
-  it('may be cut anywhere [MQTT-4.2-1]', () => {
+  it('may be cut anywhere [MQTT-4.2.0-1]', () => {
     const world = new World5();
     const whole = world.open().say(CONVERSATION);
     const pieces = new World5().open();

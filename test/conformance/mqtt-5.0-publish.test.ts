@@ -219,17 +219,17 @@ describe('a topic name', () => {
 });
 
 const UNALTERED: readonly (readonly [string, Properties])[] = [
-  ['payload format indicator 0 [MQTT-3.3.2-4]', { payloadFormat: 0 }],
-  ['payload format indicator 1 [MQTT-3.3.2-4]', { payloadFormat: 1 }],
-  ['response topic [MQTT-3.3.2-15]', { responseTopic: 'answers/ü' }],
-  ['correlation data [MQTT-3.3.2-16]', { correlationData: 'a\0b ü' }],
-  ['empty correlation data [MQTT-3.3.2-16]', { correlationData: '' }],
-  ['content type [MQTT-3.3.2-20]', { contentType: 'application/x; charset=ü' }],
-  ['empty content type [MQTT-3.3.2-20]', { contentType: '' }],
-  ['user property [MQTT-3.3.2-17]', { userProperties: [['name', 'value']] }],
-  ['user property that is empty [MQTT-3.3.2-17]', { userProperties: [['', '']] }],
+  ['payload format indicator 0', { payloadFormat: 0 }],
+  ['payload format indicator 1', { payloadFormat: 1 }],
+  ['response topic', { responseTopic: 'answers/ü' }],
+  ['correlation data', { correlationData: 'a\0b ü' }],
+  ['empty correlation data', { correlationData: '' }],
+  ['content type', { contentType: 'application/x; charset=ü' }],
+  ['empty content type', { contentType: '' }],
+  ['user property', { userProperties: [['name', 'value']] }],
+  ['user property that is empty', { userProperties: [['', '']] }],
   [
-    'user properties, in order [MQTT-3.3.2-17] [MQTT-3.3.2-18]',
+    'user properties, in order',
     {
       userProperties: [
         ['z', '1'],
@@ -242,28 +242,32 @@ const UNALTERED: readonly (readonly [string, Properties])[] = [
     },
   ],
   [
-    'many user properties, in order [MQTT-3.3.2-18]',
+    'many user properties, in order',
     { userProperties: Array.from({ length: 40 }, (_, i) => [`n${i % 7}`, `${i}`] as const) },
   ],
 ];
 
 describe('of a message', () => {
-  const title =
-    'is passed on unaltered: %s [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]';
   for (const qos of [0, 1, 2]) {
-    it.each(UNALTERED)(`at QoS ${qos} ${title}`, (_, properties) => {
-      const world = new World5();
-      const readers = [0, 1, 2].map((granted) => world.reader(`r${granted}`, 't', granted));
-      world.join('p').publish('t', 'x', { qos, properties });
-      for (const reader of readers) expect(reader.message().properties).toEqual(properties);
-    });
+    it.each(UNALTERED)(
+      `is passed on unaltered at QoS ${qos}: %s [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]`,
+      (_, properties) => {
+        const world = new World5();
+        const readers = [0, 1, 2].map((granted) => world.reader(`r${granted}`, 't', granted));
+        world.join('p').publish('t', 'x', { qos, properties });
+        for (const reader of readers) expect(reader.message().properties).toEqual(properties);
+      },
+    );
   }
 
-  it.each(UNALTERED)(`what was retained ${title}`, (_, properties) => {
-    const world = new World5();
-    world.join('p').publish('t', 'x', { retain: true, properties });
-    expect(world.reader('late', 't').message().properties).toEqual(properties);
-  });
+  it.each(UNALTERED)(
+    'is passed on unaltered where it was retained: %s [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]',
+    (_, properties) => {
+      const world = new World5();
+      world.join('p').publish('t', 'x', { retain: true, properties });
+      expect(world.reader('late', 't').message().properties).toEqual(properties);
+    },
+  );
 
   it('that was sent and comes again is the same (4.4) [MQTT-3.3.2-17]', () => {
     const world = new World5();
@@ -343,6 +347,19 @@ describe('message expiry', () => {
     expect(world.join('c', FOR_AN_HOUR).payloads()).toEqual(['long', 'for ever']);
   });
 
+  it('has passed at its last moment, and not before [MQTT-3.3.2-5] [MQTT-3.3.2-6]', () => {
+    const world = new World5();
+    for (const id of ['c', 'd']) world.reader(id, 't', 1, FOR_AN_HOUR).drop();
+    world.join('p').publish('t', 'x', { ...expiring(10), retain: true });
+    world.pass(10 * SECOND_MS - 1);
+    const last = { payload: 'x', properties: { messageExpiryS: 1 } };
+    expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject(last);
+    expect(world.reader('e', 't').message()).toMatchObject(last);
+    world.pass(1);
+    world.join('d', FOR_AN_HOUR).hearsNothing();
+    world.reader('f', 't').hearsNothing();
+  });
+
   it('deletes what waits behind messages that a client does not acknowledge [MQTT-3.3.2-5]', () => {
     const world = new World5();
     const reader = world.reader('c', 't', 1, { properties: { receiveMaximum: 1 } });
@@ -400,7 +417,7 @@ describe('message expiry', () => {
     expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject({ id, dup: true, payload: 'x' });
   });
 
-  it('of 0 reaches those who are there, and nobody later [MQTT-3.3.2-5]', () => {
+  it('of 0 reaches nobody later [MQTT-3.3.2-5]', () => {
     const world = new World5();
     world.reader('away', 't', 1, FOR_AN_HOUR).drop();
     const publisher = world.join('p');
@@ -450,6 +467,16 @@ describe('a topic alias of a client', () => {
     for (let alias = 1; alias <= 10; alias++) publisher.publish('', '', aliased(alias));
     const topics = reader.messages().map(({ topic }) => topic);
     expect(topics.slice(10)).toEqual(Array.from({ length: 10 }, (_, i) => `t/${i + 1}`));
+  });
+
+  it('may stand in a message of QoS 2 that is repeated [MQTT-3.3.2-12] [MQTT-4.3.3-10]', () => {
+    const world = new World5();
+    const reader = world.reader('reader', '#', 2);
+    const publisher = world.join('p');
+    publisher.publish('a', 'x', { qos: 2, id: 7, ...aliased(1) });
+    for (const dup of [false, true]) publisher.say(publish('', 'y', { qos: 2, id: 8, dup, ...aliased(1) }));
+    expect(publisher.take().map(({ type }) => type)).toEqual(['pubrec', 'pubrec']);
+    expect(reader.messages()).toMatchObject(['x', 'y'].map((payload) => ({ topic: 'a', payload })));
   });
 
   it('may get another topic (3.3.2.3.4)', () => {
@@ -539,6 +566,20 @@ describe('a topic alias of the broker', () => {
     const messages = reader.messages();
     expect(messages.map(({ topic }) => topic)).toEqual(Array(5).fill('a/rather/long/topic'));
     expect(messages.map(({ properties: p }) => p.topicAlias)).toEqual(Array(5).fill(undefined));
+  });
+
+  it('takes the place of the topic in what is sent again, too [MQTT-3.1.2-26] [MQTT-4.4.0-1]', () => {
+    const world = new World5();
+    const reader = world.reader('reader', '#', 1, FOR_AN_HOUR);
+    const publisher = world.join('p');
+    const topics = ['a/long/topic', 'another/long/topic', 'a/long/topic'];
+    for (const topic of topics) publisher.publish(topic, '', { qos: 1 });
+    reader.messages();
+    reader.drop();
+    const back = world.join('reader', wanting(1));
+    const again = back.messages();
+    expect(again.map((message) => back.topicOf(message))).toEqual(topics);
+    expect(again.every(({ dup }) => dup)).toBe(true);
   });
 
   it('is used where the client takes some: the topic is sent once [MQTT-3.1.2-26] [MQTT-3.3.2-11]', () => {

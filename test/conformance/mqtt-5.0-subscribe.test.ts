@@ -1,7 +1,7 @@
 // MQTT 5.0, sections 3.8 to 3.12: subscribing, unsubscribing, and what a subscription is answered with.
 import { describe, expect, it } from 'vitest';
 import { allowing, Door } from './mqtt-5.0-access.js';
-import { FOR_AN_HOUR, World5 } from './mqtt-5.0-client.js';
+import { FOR_AN_HOUR, UNLIMITED, World5 } from './mqtt-5.0-client.js';
 import { bytes, join, PINGREQ, packet, publish, subscribe, u8, u16, unsubscribe } from './mqtt-5.0-wire.js';
 
 describe('SUBSCRIBE', () => {
@@ -152,7 +152,7 @@ describe('SUBSCRIBE', () => {
   });
 
   it('has an answer that fits the client, without reasons where there is no room [MQTT-3.9.2-1] [MQTT-3.9.2-2]', () => {
-    const world = new World5({ access: new Door(allowing({ subscribe: () => false })) });
+    const world = new World5({ ...UNLIMITED, access: new Door(allowing({ subscribe: () => false })) });
     const client = world.join('c', { properties: { maximumPacketSize: 8 } });
     expect(client.subscribe([{ filter: 'a' }, { filter: 'b' }])).toEqual([0x87, 0x87]);
   });
@@ -277,14 +277,14 @@ describe('UNSUBSCRIBE', () => {
   );
 
   it('has an answer that fits the client, without reasons where there is no room [MQTT-3.11.2-1] [MQTT-3.11.2-2]', () => {
-    const client = new World5().join('c', { properties: { maximumPacketSize: 8 } });
+    const client = new World5(UNLIMITED).join('c', { properties: { maximumPacketSize: 8 } });
     expect(client.unsubscribe('a', 'b')).toEqual([0x11, 0x11]);
   });
 });
 
 describe('answers to a client with little room', () => {
   it('have no reason strings or user properties that do not fit [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]', () => {
-    const world = new World5({ access: new Door(allowing({ publish: () => false })) });
+    const world = new World5({ ...UNLIMITED, access: new Door(allowing({ publish: () => false })) });
     const client = world.join('c', { properties: { maximumPacketSize: 6 } });
     client.say(publish('a', '', { qos: 1, id: 1 }), publish('a', '', { qos: 2, id: 2 }));
     client.say(join(bytes('62 02 00 09'), bytes('50 02 00 08'), PINGREQ));

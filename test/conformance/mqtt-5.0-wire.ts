@@ -104,6 +104,8 @@ const REASONS: Readonly<Record<string, readonly number[]>> = {
 
 export type AckType = (typeof ACKS)[number];
 
+type AckOf = { readonly [T in AckType]: { readonly type: T; readonly id: number; readonly reason: number } };
+
 export type ServerPacket = { readonly properties: Properties; readonly bytes: number } & (
   | { readonly type: 'connack'; readonly sessionPresent: boolean; readonly reason: number }
   | {
@@ -116,10 +118,12 @@ export type ServerPacket = { readonly properties: Properties; readonly bytes: nu
       /** 0 at QoS 0. */
       readonly id: number;
     }
-  | { readonly type: AckType; readonly id: number; readonly reason: number }
-  | { readonly type: 'suback' | 'unsuback'; readonly id: number; readonly reasons: readonly number[] }
+  | AckOf[AckType]
+  | { readonly type: 'suback'; readonly id: number; readonly reasons: readonly number[] }
+  | { readonly type: 'unsuback'; readonly id: number; readonly reasons: readonly number[] }
   | { readonly type: 'pingresp' }
-  | { readonly type: 'disconnect' | 'auth'; readonly reason: number }
+  | { readonly type: 'disconnect'; readonly reason: number }
+  | { readonly type: 'auth'; readonly reason: number }
 );
 
 export type PublishHeard = Extract<ServerPacket, { type: 'publish' }>;

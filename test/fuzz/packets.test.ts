@@ -10,11 +10,12 @@ import { type Level, type Packet, type PublishPacket, publishPacket } from '../.
 import { claimsUtf8, decodeMessageProperties, encodeMessageProperties } from '../../host/broker/properties.js';
 import { violationOf } from '../../host/broker/violations.js';
 import { between, Xoshiro128 } from '../../host/core/random.js';
-import { clientPackets, generated, hexOf, LEVELS } from '../host/broker/codec-packets.js';
+import { generated, hexOf, LEVELS, packetKinds } from '../host/broker/codec-packets.js';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const PACKETS = Number(process.env.FUZZ_PACKETS ?? 1_000_000);
-const SAMPLES_PER_LEVEL = 300;
+/** Of each kind of packet, in each version. */
+const SAMPLES = 60;
 /** Longer ones are only slower to change. */
 const SAMPLE_BYTES_MAX = 120;
 const NOW = 1_000;
@@ -24,14 +25,16 @@ interface Sample {
   readonly body: Uint8Array;
 }
 
-/** Bodies without the header, which is made anew for what becomes of them. */
-function samplesOf(level: Level): Sample[] {
-  return fc
-    .sample(clientPackets(level), { seed: SEED, numRuns: 4 * SAMPLES_PER_LEVEL })
-    .map((packet) => generated(packet, level))
-    .filter((bytes) => bytes.length <= SAMPLE_BYTES_MAX)
-    .slice(0, SAMPLES_PER_LEVEL)
-    .map((bytes) => ({ first: bytes[0]!, body: Uint8Array.from(bytes.subarray(2)) }));
+/** Bodies without the header, which is made anew for what becomes of them. By kind, since kinds differ in their sizes. */
+function samplesOf(level: Level): Sample[][] {
+  return packetKinds(level).map((kind) =>
+    fc
+      .sample(kind, { seed: SEED, numRuns: 20 * SAMPLES })
+      .map((packet) => generated(packet, level))
+      .filter((bytes) => bytes.length <= SAMPLE_BYTES_MAX)
+      .slice(0, SAMPLES)
+      .map((bytes) => ({ first: bytes[0]!, body: Uint8Array.from(bytes.subarray(2)) })),
+  );
 }
 
 class Mutations {
@@ -42,14 +45,15 @@ class Mutations {
 
   next(level: Level): Uint8Array {
     const { first, body } = this.pick(level);
-    let changed = body.slice();
+    let changed: Uint8Array = body.slice();
     for (let rounds = between(this.random, 0, 3); rounds > 0; rounds--) changed = this.change(changed, level);
     // Mostly the type stays, for a body of another type seldom gets far.
     return framed(between(this.random, 0, 15) === 0 ? this.byte() : first, changed);
   }
 
   private pick(level: Level): Sample {
-    const samples = this.samples.get(level)!;
+    const kinds = this.samples.get(level)!;
+    const samples = kinds[between(this.random, 0, kinds.length - 1)]!;
     return samples[between(this.random, 0, samples.length - 1)]!;
   }
 

@@ -13,83 +13,99 @@ const NOBODY: Variables = () => undefined;
 /** The same policies for any number of connections. */
 export class PolicySet {
   private readonly shared: readonly Table[];
+  /** An action, where no rule about it has a variable: these answer all connections alike. */
+  private readonly judges: readonly (Judge | undefined)[];
   private readonly personal: readonly Rule[];
 
   constructor(policies: readonly Policy[]) {
     const rules = policies.flat();
     this.personal = rules.filter((rule) => isPersonal(rule.pattern));
-    this.shared = tablesOf(
-      rules.filter((rule) => !isPersonal(rule.pattern)),
-      NOBODY,
-    );
+    const general = rules.filter((rule) => !isPersonal(rule.pattern));
+    this.shared = ACTIONS.map((action) => tableOf(general, action, NOBODY));
+    this.judges = ACTIONS.map((action) => {
+      const isGeneral = this.personal.every((rule) => rule.action !== action);
+      return isGeneral ? new Judge([this.shared[action]!]) : undefined;
+    });
   }
 
   /** What one connection may do, with its values of the variables. */
   for(variables: Variables): Permissions {
-    const own = this.personal.length === 0 ? undefined : tablesOf(this.personal, variables);
-    return new Permissions(ACTIONS.map((action) => new Judge(this.shared[action]!, own?.[action])));
+    const judges = ACTIONS.map((action) => {
+      return this.judges[action] ?? new Judge([this.shared[action]!, tableOf(this.personal, action, variables)]);
+    });
+    return new Permissions(judges);
   }
 }
 
 /** What is said of one action. */
 interface Table {
-  readonly allow: Rules;
-  readonly deny: Rules;
+  readonly allow: Rules | undefined;
+  readonly deny: Rules | undefined;
 }
 
-/** For each action, in the order of the enumeration. */
-function tablesOf(rules: readonly Rule[], variables: Variables): readonly Table[] {
-  const tables = ACTIONS.map((action) => {
-    const prefix = `${KINDS[action].type}/`;
-    return { allow: new Rules(prefix), deny: new Rules(prefix) };
-  });
-  for (const { effect, action, pattern, isWhole } of rules) {
-    const isTopic = KINDS[action].type !== 'client';
-    // Nobody knows what a variable without a value would have allowed, nor what it would have forbidden: nothing, and anything.
-    const bound = bind(pattern, variables, isTopic, effect === 'Deny' ? ANY : undefined);
-    if (bound !== undefined) tables[action]![effect === 'Deny' ? 'deny' : 'allow'].add(bound, isWhole);
+function tableOf(rules: readonly Rule[], action: Action, variables: Variables): Table {
+  const about = rules.filter((rule) => rule.action === action);
+  return { allow: rulesOf(about, 'Allow', action, variables), deny: rulesOf(about, 'Deny', action, variables) };
+}
+
+/** Undefined where there are none. */
+function rulesOf(
+  about: readonly Rule[],
+  effect: Rule['effect'],
+  action: Action,
+  variables: Variables,
+): Rules | undefined {
+  const { type } = KINDS[action];
+  // Nobody knows what a variable without a value would have allowed, nor what it would have forbidden: nothing, and anything.
+  const instead = effect === 'Deny' ? ANY : undefined;
+  let rules: Rules | undefined;
+  for (const rule of about) {
+    const bound = rule.effect === effect ? bind(rule.pattern, variables, type !== 'client', instead) : undefined;
+    if (bound === undefined) continue;
+    rules ??= new Rules(`${type}/`);
+    rules.add(bound, rule.isWhole);
   }
-  return tables;
+  return rules;
 }
 
-/** Answers of one connection that are kept, an action; when there are so many, all are forgotten. */
+/** Answers that a judge keeps; when there are so many, all are forgotten. */
 const KEPT_MAX = 64;
 /** Longer names are not kept: a client chooses them, and the memory is ours. */
 const KEPT_CHARS_MAX = 256;
 
-/** One action of one connection. */
+/** One action. Deny goes before Allow, and what nobody allows is denied. */
 class Judge {
   private readonly allow: readonly Rules[];
   private readonly deny: readonly Rules[];
-  private readonly kept: Map<string, boolean> | undefined;
+  /** Undefined until it is needed. */
+  private kept: Map<string, boolean> | undefined;
+  private readonly isCheap: boolean;
 
-  constructor(shared: Table, own: Table | undefined) {
-    const filled = (effect: keyof Table): Rules[] =>
-      [shared[effect], own?.[effect]].filter((rules): rules is Rules => rules?.isEmpty === false);
-    this.allow = filled('allow');
-    this.deny = filled('deny');
-    const isCheap = [...this.allow, ...this.deny].every((rules) => rules.isCheap);
-    this.kept = isCheap ? undefined : new Map();
+  constructor(tables: readonly Table[]) {
+    this.allow = tables.map((table) => table.allow).filter((rules) => rules !== undefined);
+    this.deny = tables.map((table) => table.deny).filter((rules) => rules !== undefined);
+    this.isCheap = [...this.allow, ...this.deny].every((rules) => rules.isCheap);
   }
 
   allows(name: string): boolean {
-    if (this.kept === undefined) return this.judge(name);
-    const kept = this.kept.get(name);
+    if (this.isCheap) return !someIncludes(this.deny, name) && someIncludes(this.allow, name);
+    const kept = this.kept?.get(name);
     if (kept !== undefined) return kept;
-    const answer = this.judge(name);
-    if (name.length <= KEPT_CHARS_MAX) {
-      if (this.kept.size === KEPT_MAX) this.kept.clear();
-      this.kept.set(name, answer);
-    }
+    const answer = !someIncludes(this.deny, name) && someIncludes(this.allow, name);
+    if (name.length <= KEPT_CHARS_MAX) this.keep(name, answer);
     return answer;
   }
 
-  /** Deny goes before Allow, and what nobody allows is denied. */
-  private judge(name: string): boolean {
-    for (const rules of this.deny) if (rules.includes(name)) return false;
-    for (const rules of this.allow) if (rules.includes(name)) return true;
-    return false;
+  private keep(name: string, answer: boolean): void {
+    this.kept ??= new Map();
+    if (this.kept.size === KEPT_MAX) this.kept.clear();
+    this.kept.set(name, answer);
   }
+}
+
+function someIncludes(all: readonly Rules[], name: string): boolean {
+  for (let i = 0; i < all.length; i++) if (all[i]!.includes(name)) return true;
+  return false;
 }
 
 export class Permissions implements Permit {

@@ -130,6 +130,24 @@ describe('a violation', () => {
   }
 });
 
+describe('the reasons of a client', () => {
+  // Tables 3-4 to 3-7, 3-10 and 3-11, without what only servers say.
+  it.each([
+    ['puback', [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]],
+    ['pubrec', [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]],
+    ['pubrel', [0x00, 0x92]],
+    ['pubcomp', [0x00, 0x92]],
+    ['disconnect', [0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99]],
+    ['auth', [0x18, 0x19]],
+  ] as const)('for %s are those of the standard', (cmd, codes) => {
+    const properties = { authenticationMethod: 'm' };
+    const allowed = [...Array(256).keys()].filter(
+      (reasonCode) => violationOf({ cmd, messageId: 1, reasonCode, properties } as Packet, 5) === undefined,
+    );
+    expect(allowed).toEqual(codes);
+  });
+});
+
 describe('no violation', () => {
   it.each([
     ['a PUBLISH', LEVELS, publish({})],

@@ -73,7 +73,6 @@ class Ears {
 const connackOf = (client: MqttClient): Promise<IConnackPacket> =>
   new Promise((resolve) => client.once('connect', resolve));
 const closeOf = (client: MqttClient): Promise<void> => new Promise((resolve) => client.once('close', resolve));
-const errorOf = (client: MqttClient): Promise<unknown> => new Promise((resolve) => client.once('error', resolve));
 
 /** Sends the chunks as one, so that the first answer comes after all of them have been read. */
 async function raw(...chunks: Uint8Array[]): Promise<Socket> {
@@ -158,7 +157,9 @@ describe('MQTT.js', () => {
 
   it('of MQTT 5 is served, with what it adds', async () => {
     const [giver, taker] = [await join('giver', { protocolVersion: 5 }), await join('taker', { protocolVersion: 5 })];
-    const heard = new Promise<mqtt.IPublishPacket>((resolve) => taker.once('message', (_, __, packet) => resolve(packet)));
+    const heard = new Promise<mqtt.IPublishPacket>((resolve) =>
+      taker.once('message', (_, __, packet) => resolve(packet)),
+    );
     await taker.subscribeAsync('t', { qos: 1 });
     await giver.publishAsync('t', 'x', { qos: 1, properties: { contentType: 'text/plain' } });
     expect((await heard).properties).toMatchObject({ contentType: 'text/plain' });

@@ -96,6 +96,7 @@ export class TornJournal implements Journal {
 
   private cut(): Buffer {
     const log = Buffer.concat(this.log);
+    if (this.random.nextU32() % 4 === 0) return log; // all of it was written: only the word of it is lost
     const kept = log.subarray(0, between(this.random, this.durableBytes, log.length));
     const tornBytes = kept.length < log.length ? kept.length - this.durableBytes : 0;
     if (tornBytes === 0 || this.random.nextU32() % 2 === 0) return kept;
