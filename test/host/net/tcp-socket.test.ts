@@ -204,20 +204,15 @@ describe('A client that does not read', () => {
 });
 
 describe('A client that sends too much', () => {
-  let resumeAt: number;
-
-  beforeEach(() => {
-    resumeAt = 0;
-    Object.defineProperty(PacketStream.prototype, 'resumeAt', { configurable: true, get: () => resumeAt });
-  });
   afterEach(() => {
-    Reflect.deleteProperty(PacketStream.prototype, 'resumeAt');
+    vi.restoreAllMocks();
   });
 
   const overdo = (ms: number): void => {
-    resumeAt = now + ms;
+    vi.spyOn(PacketStream.prototype, 'receive').mockImplementationOnce(function (this: PacketStream) {
+      Object.assign(this, { resumeAt: now + ms });
+    });
     network.events.received(PING);
-    resumeAt = 0;
   };
 
   it('is not read from before its stream says so', async () => {
