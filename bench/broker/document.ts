@@ -149,7 +149,7 @@ other's answers: the messages that may be in flight limit.
 
 **Latency** is measured afterwards, at a moderate rate that is the same for all: 2,000 messages a second, or as many as
 make 10,000 deliveries, for ${effort.paceMs} ms. It counts from the moment when a message was due, not when it was sent, to when a
-subscriber had it.
+subscriber had it; with many subscribers, the time that the load takes to read so many sockets is in it.
 
 **Connections per second**: CONNECT, CONNACK, DISCONNECT and the end, 50 at a time, ${formatCount(effort.connections)} in a round. **Memory** is what
 the resident memory of a fresh process gains by ${formatCount(effort.idleConnections)} connections that have said nothing since, as the system counts it:

@@ -50,6 +50,8 @@ export class BrokerState {
   readonly gate: CommitGate | undefined;
   /** Those that are not closed. */
   readonly connections = new Set<Connection>();
+  /** Of these, those past their CONNECT. */
+  openConnections = 0;
   connects: RateLimit | undefined;
   isStopped = false;
   private sweptAt = Number.NEGATIVE_INFINITY;

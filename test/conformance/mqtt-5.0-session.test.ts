@@ -268,6 +268,27 @@ describe('what comes again', () => {
     },
   );
 
+  it('has the RETAIN and the subscription identifiers that it had [MQTT-4.4.0-1] [MQTT-3.3.1-13] [MQTT-3.3.4-3]', () => {
+    const world = new World5();
+    const publisher = world.join('p');
+    publisher.publish('a', 'kept', { qos: 1, retain: true });
+    const client = world.join('c', FOR_AN_HOUR);
+    client.subscribe({ filter: 'a', qos: 2, retainAsPublished: true }, { subscriptionIds: [7] });
+    publisher.publish('a', 'live', { qos: 2, retain: true });
+    publisher.publish('a', 'plain', { qos: 1 });
+    const [kept, live, plain] = client.messages();
+    expect([kept, live, plain].map((message) => message?.retain)).toEqual([true, true, false]);
+    client.drop();
+    expect(back(world).messages()).toMatchObject(
+      [kept, live, plain].map((message) => ({
+        id: message?.id,
+        dup: true,
+        retain: message?.retain,
+        properties: { subscriptionIds: [7] },
+      })),
+    );
+  });
+
   it('is it as often as the client comes back [MQTT-4.4.0-1]', () => {
     const { world, id } = interrupted(1);
     for (let i = 0; i < 3; i++) {

@@ -268,6 +268,36 @@ describe('a session of a shared subscription', () => {
     expect(sorted(b.payloads())).toEqual(numbers(4));
   });
 
+  it('that ends while it is away, by its time or by a clean start, leaves its messages to another (4.8.2)', () => {
+    for (const end of ['time', 'clean start'] as const) {
+      const world = new World5();
+      const properties = { sessionExpiryS: 60 };
+      const a = world.reader('a', GROUP, 1, { properties });
+      a.drop();
+      const publisher = world.join('p');
+      const message = { contentType: 'c', userProperties: [['n', 'v']] } as const;
+      for (const payload of numbers(3)) publisher.publish('t', payload, { qos: 1, properties: message });
+      const b = world.reader('b', GROUP, 1);
+      b.hearsNothing();
+      if (end === 'time') world.pass(60_000);
+      else world.join('a', { clean: true }).hearsNothing();
+      const heard = b.collect();
+      expect(sorted(heard.map(({ payload }) => payload))).toEqual(numbers(3));
+      for (const { properties: passed, dup } of heard) {
+        expect(passed).toEqual(message);
+        expect(dup).toBe(false);
+      }
+    }
+  });
+
+  it('that is the last to end takes its messages with it (4.8.2)', () => {
+    const world = new World5();
+    world.reader('a', GROUP, 1, { properties: { sessionExpiryS: 60 } }).drop();
+    world.join('p').publish('t', 'x', { qos: 1 });
+    world.pass(60_000);
+    world.reader('b', GROUP, 1).hearsNothing();
+  });
+
   it('that ends leaves to nobody what was its own (4.8.2)', () => {
     const world = new World5();
     const a = world.reader('a', 't', 1);

@@ -139,7 +139,7 @@ describeWithTools(['openssl'], 'A listener of TLS', () => {
       socket.destroy();
     }
     (await world.tcp()).resetAndDestroy();
-    await vi.waitFor(() => expect(world.listeners.listening[0]!.connections).toBe(0), { timeout: 20_000, interval: 5 });
+    await world.isEmpty();
   });
 });
 
