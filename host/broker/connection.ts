@@ -7,13 +7,13 @@ import { publishBytes } from './codec.js';
 import type { Held } from './commit-gate.js';
 import type { Terms } from './connecting.js';
 import { Entrance } from './entrance.js';
-import { CLOSE_CODES, type CloseReason } from './errors.js';
+import { type CloseReason, disconnectCode } from './errors.js';
 import { exchange, type Open } from './exchange.js';
 import { type DisconnectPacket, LEVEL_MQTT_5, type Packet, type PublishPacket } from './packets.js';
 import { FAILURE_MIN, type ReasonCode } from './reason-codes.js';
 import type { Due, Wire } from './session.js';
 import type { BrokerState } from './state.js';
-import { type Violation, violationOf } from './violations.js';
+import { SECOND_CONNECT, type Violation, violationOf } from './violations.js';
 
 const MS_PER_SECOND = 1_000;
 /** [MQTT-3.1.2-22]; in 3.1.1 [MQTT-3.1.2-24]. */
@@ -229,11 +229,12 @@ export class Connection implements Wire, Due, Held {
    * For the broker's own files: the one end of every connection. The session is let go of first: a client does not hear its
    * own will. `code` is for a client of MQTT 5.0, where `reason` says too little.
    */
-  end(reason: CloseReason, now: Millis, code = CLOSE_CODES[reason], properties?: DisconnectPacket['properties']): void {
+  end(reason: CloseReason, now: Millis, code?: ReasonCode, properties?: DisconnectPacket['properties']): void {
     if (this.isOver) return;
     const { state, open, entrance } = this;
-    if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && code !== undefined && reason !== 'network') {
-      this.sink.send({ cmd: 'disconnect', reasonCode: code, ...(properties && { properties }) }, now);
+    const reasonCode = disconnectCode(reason, code);
+    if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && reasonCode !== undefined && reason !== 'network') {
+      this.sink.send({ cmd: 'disconnect', reasonCode, ...(properties && { properties }) }, now);
     }
     this.isOver = true;
     if (this.timer !== undefined) state.timers.cancel(this.timer);
@@ -260,7 +261,7 @@ export class Connection implements Wire, Due, Held {
       entrance?.take(packet, now);
       return;
     }
-    const violation = violationOf(packet, open.terms.level);
+    const violation = packet.cmd === 'connect' ? SECOND_CONNECT : violationOf(packet, open.terms.level);
     if (violation !== undefined) this.violate(violation, now);
     else exchange(open, packet, now);
   }

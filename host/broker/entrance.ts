@@ -33,14 +33,13 @@ import {
 import { claimsUtf8 } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
-import { type Violation, violationOf } from './violations.js';
+import { SECOND_CONNECT, type Violation, violationOf } from './violations.js';
 import { heldWill } from './wills.js';
 
 /** Packets that wait for the end of authentication; and their payloads may be as large as one packet. */
 const EARLY_PACKETS_MAX = 100;
 
 const NO_CONNECT: Violation = { clause: 'MQTT-3.1.0-1', reason: ReasonCode.ProtocolError };
-const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 const OTHER_PROTOCOL: Violation = { clause: 'MQTT-3.1.2-1', reason: ReasonCode.UnsupportedProtocolVersion };
 const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.0-5', reason: ReasonCode.ProtocolError };
 const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-3', reason: ReasonCode.ProtocolError };
