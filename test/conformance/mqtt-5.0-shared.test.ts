@@ -1,8 +1,9 @@
 // MQTT 5.0, section 4.8: subscriptions that several sessions share.
 import { describe, expect, it } from 'vitest';
+import { between, Xoshiro128 } from '../../host/core/random.js';
 import { allowing, Door } from './mqtt-5.0-access.js';
 import { type Client5, FOR_AN_HOUR, World5 } from './mqtt-5.0-client.js';
-import { disconnect, subscribe } from './mqtt-5.0-wire.js';
+import { disconnect, type PublishHeard, subscribe } from './mqtt-5.0-wire.js';
 
 const GROUP = '$share/group/t';
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
@@ -380,4 +381,47 @@ describe('a session of a shared subscription', () => {
     a.drop();
     b.hearsNothing();
   });
+});
+
+describe('sessions that share, come and go at random', () => {
+  const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+
+  it.each(seeds)(
+    'get each message above QoS 0 in one of them, and in one only: seed %i (4.8.2) [MQTT-4.8.2-4] [MQTT-4.5.0-1]',
+    (seed) => {
+      const random = new Xoshiro128(seed);
+      const world = new World5({ inflightMax: 3 });
+      const ids = ['a', 'b', 'c'];
+      const clients = new Map(ids.map((id) => [id, world.reader(id, GROUP, 2, FOR_AN_HOUR)]));
+      const publisher = world.join('p');
+      const owners = new Map<string, string>();
+      const note = (id: string, heard: readonly PublishHeard[]): void => {
+        for (const { payload, dup } of heard) {
+          if (owners.has(payload)) expect([owners.get(payload), dup]).toEqual([id, true]);
+          owners.set(payload, id);
+        }
+      };
+      const leave = (id: string): void => {
+        const client = clients.get(id);
+        note(id, client?.take().filter((packet) => packet.type === 'publish') ?? []);
+        client?.drop();
+        clients.delete(id);
+      };
+      let count = 0;
+      for (let step = 0; step < 300; step++) {
+        const id = ids[between(random, 0, 2)]!;
+        const client = clients.get(id);
+        const dice = between(random, 0, 9);
+        if (dice < 5) publisher.publish('t', `${count++}`, { qos: between(random, 1, 2) });
+        else if (client === undefined) clients.set(id, world.join(id, FOR_AN_HOUR));
+        else if (dice < 7) leave(id);
+        else note(id, client.collect());
+      }
+      for (const id of ids) {
+        leave(id);
+        note(id, world.join(id, FOR_AN_HOUR).collect());
+      }
+      expect(sorted([...owners.keys()])).toEqual(numbers(count));
+    },
+  );
 });
