@@ -195,7 +195,7 @@ export class Entrance {
     session.outbound.windowMax = terms.windowMax;
     connection.enter(open, now);
     if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
-    state.log('debug', 'connection-open', { clientId, level, clean: packet.clean ?? true, present, principal });
+    state.log('debug', 'connection-open', { clientId, protocol: level, clean: packet.clean ?? true, present, principal });
     connection.send(this.connack(guest, terms, verdict, present), now);
     if (present) session.resume(now);
     for (const waiting of this.early) connection.receive(waiting, now);
