@@ -25,6 +25,8 @@ export interface ClientOptions {
   readonly expiryS: number;
   /** Present: it has a will, at QoS 2. */
   readonly will?: { readonly topic: string; readonly delayS: number };
+  /** The last packet identifier before 1 comes again. Default: 65,535. */
+  readonly idMax?: number;
   /** Messages that it takes at a time (level 5). */
   readonly receiveMax?: number;
 }
@@ -66,6 +68,11 @@ export class LedgerClient {
   /** Of an earlier connection, not decided yet. */
   private lastWill: { readonly will: Will; readonly endedAtMs: number; isDoubtful: boolean } | undefined;
   private writtenAtMs = 0;
+  /** CONNECTs since the last CONNACK. */
+  private attempts = 0;
+  /** Over this connection: messages of QoS 1 acknowledged, and after how many of these each identifier was used. */
+  private readonly acknowledged: string[] = [];
+  private readonly acknowledgedBefore = new Map<number, number>();
 
   constructor(
     readonly options: ClientOptions,
@@ -92,6 +99,9 @@ export class LedgerClient {
   connect(line: Line, clean = false): void {
     const { name, level, expiryS, receiveMax } = this.options;
     this.line = line;
+    this.attempts++;
+    this.acknowledged.length = 0;
+    this.acknowledgedBefore.clear();
     this.parser = newParser({ protocolVersion: level });
     this.parser.on('packet', (packet) => this.take(packet));
     this.parser.on('error', (error) => this.ledger.breaks(`${name} heard no MQTT: ${error.message}`));
@@ -232,6 +242,9 @@ export class LedgerClient {
     const isOwed = this.hasSession && !this.wasClean && this.clock() - this.leftAtMs < expiryS * 1_000;
     if (sessionPresent && this.wasClean) ledger.breaks(`${name} asked for a new session and got an old one`);
     if (!sessionPresent && isOwed) ledger.breaks(`${name} has lost its session`);
+    const isOther = sessionPresent && !this.hasSession && this.attempts === 1;
+    if (isOther) ledger.breaks(`${name} was given a session that had ended`);
+    this.attempts = 0;
     this.isIn = true;
     this.decideWill();
     // With level 4 a clean session ends with its connection [MQTT-3.1.2-6].
@@ -270,14 +283,26 @@ export class LedgerClient {
     if (!isRepeated && !retain && qos > 0 && text !== '') {
       this.ledger.delivered(this.name, topic, text, qos, dup, this.writtenAtMs);
     }
-    if (qos === 1) this.say({ cmd: 'puback', messageId });
+    if (qos === 1) {
+      this.say({ cmd: 'puback', messageId });
+      this.acknowledged.push(text);
+    }
     if (qos !== 2) return;
     this.received.add(messageId);
     this.say({ cmd: 'pubrec', messageId });
   }
 
+  /** An answer: all that was said before the question is durable. */
+  private isSure(messageId: number): void {
+    const count = this.acknowledgedBefore.get(messageId) ?? 0;
+    for (const text of this.acknowledged.splice(0, count)) this.ledger.settled(this.name, text);
+    for (const [id, before] of this.acknowledgedBefore) this.acknowledgedBefore.set(id, Math.max(before - count, 0));
+    this.acknowledgedBefore.delete(messageId);
+  }
+
   private takeAck(cmd: 'puback' | 'pubrec' | 'pubcomp', messageId: number, reasonCode: number): void {
     const owed = this.unsettled.get(messageId);
+    this.isSure(messageId);
     if (owed === undefined) {
       this.ledger.breaks(`${this.name} heard ${cmd} of ${messageId}, which it does not know`);
       return;
@@ -297,6 +322,7 @@ export class LedgerClient {
   private takeGrant(messageId: number): void {
     const request = this.requests.get(messageId);
     this.requests.delete(messageId);
+    this.isSure(messageId);
     if (request === undefined)
       this.ledger.breaks(`${this.name} heard an answer to ${messageId}, which it does not know`);
     else if (request.kind === 'subscribe') this.ledger.subscribedTo(this.name, request.filter);
@@ -310,11 +336,13 @@ export class LedgerClient {
   }
 
   private say(packet: Packet): void {
+    const isQuestion = packet.cmd === 'publish' || packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe';
+    if (isQuestion) this.acknowledgedBefore.set(packet.messageId!, this.acknowledged.length);
     this.line?.send(generate(packet, { protocolVersion: this.options.level }));
   }
 
   private nextId(): number {
-    do this.lastId = this.lastId === ID_MAX ? 1 : this.lastId + 1;
+    do this.lastId = this.lastId >= (this.options.idMax ?? ID_MAX) ? 1 : this.lastId + 1;
     while (this.unsettled.has(this.lastId) || this.requests.has(this.lastId));
     return this.lastId;
   }

@@ -13,7 +13,8 @@
 //  7. A session that was acknowledged is there when its client comes back in time.
 //  8. A will of a connection that was acknowledged and ended without DISCONNECT is published once; not at all where the client
 //     was back before its delay was over.
-//  9. A message is not sent for the first time when it has expired.
+//  9. A message of QoS 1 that a client has acknowledged is not sent to it again, once something later was answered.
+// 10. A message is not sent for the first time when it has expired.
 import { matchesFilter } from './matching.js';
 
 export type Tick = number;
@@ -36,6 +37,8 @@ export interface Entry {
 }
 
 interface Got {
+  /** Acknowledged to the broker, which knows for good. */
+  isSettled: boolean;
   copies: number;
   atQos2: number;
   qosMax: number;
@@ -195,6 +198,12 @@ export class Ledger {
     if (isLate) this.breaks(`${client} was sent ${text} for the first time after it had expired`);
   }
 
+  /** The broker has answered something that came after the client's PUBACK. */
+  settled(client: string, text: string): void {
+    const got = this.got.get(client)?.get(text);
+    if (got !== undefined) got.isSettled = true;
+  }
+
   /** What a client that has just subscribed is told of a topic; undefined: nothing. `since`: before it asked. */
   retainedIs(topic: string, text: string | undefined, since: Tick): void {
     this.counts.retained++;
@@ -267,8 +276,10 @@ export class Ledger {
     const texts = this.got.get(client) ?? new Map<string, Got>();
     this.got.set(client, texts);
     if (!texts.has(text)) this.checkOrder(entry, client, qos);
-    const got = texts.get(text) ?? { copies: 0, atQos2: 0, qosMax: 0 };
+    const got = texts.get(text) ?? { isSettled: false, copies: 0, atQos2: 0, qosMax: 0 };
     texts.set(text, got);
+    const isAlone = entry.qos === 2 || entry.sendings === 1;
+    if (got.isSettled && isAlone) this.breaks(`${client} got ${text} again, which it had acknowledged for good`);
     if (!dup) got.copies++;
     if (qos === 2) got.atQos2++;
     got.qosMax = Math.max(got.qosMax, qos);

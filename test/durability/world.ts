@@ -93,16 +93,16 @@ export class DurableWorld {
   }
 
   private step(): void {
-    const dice = between(this.random, 1, 100);
-    if (dice <= 45) this.carry(this.pick([...this.lines.values(), ...this.halfOpen]));
-    else if (dice <= 61) this.publish(this.pick(this.clients.filter((it) => it.isIn && it.name in TOPICS)));
-    else if (dice <= 71) this.pass(between(this.random, 1, 15));
-    else if (dice <= 75) this.changeSubscription();
-    else if (dice <= 77) this.drop(this.pick([...this.lines.keys()]));
-    else if (dice <= 78) this.pick(this.clients.filter((it) => it.isIn))?.leave();
-    else if (dice <= 96) this.comeBack(this.pick(this.clients.filter((it) => it.isAway)));
-    else if (dice <= 98) this.crash();
-    else if (dice <= 99) this.retainedNow();
+    const dice = between(this.random, 1, 1_000);
+    if (dice <= 500) this.carry(this.pick([...this.lines.values(), ...this.halfOpen]));
+    else if (dice <= 680) this.publish(this.pick(this.clients.filter((it) => it.isIn && it.name in TOPICS)));
+    else if (dice <= 755) this.pass(between(this.random, 1, 15));
+    else if (dice <= 800) this.changeSubscription();
+    else if (dice <= 812) this.drop(this.pick([...this.lines.keys()]));
+    else if (dice <= 818) this.pick(this.clients.filter((it) => it.isIn))?.leave();
+    else if (dice <= 982) this.comeBack(this.pick(this.clients.filter((it) => it.isAway)));
+    else if (dice <= 992) this.crash();
+    else if (dice <= 997) this.retainedNow();
     else this.pass(between(this.random, 500, 6_000));
   }
 
@@ -278,7 +278,7 @@ export class DurableWorld {
     if (client === undefined) return;
     const [filter, qos] = this.pick(FILTERS[client.name]!)!;
     if (client.isAskingFor(filter)) return;
-    if (chance(this.random, 300_000) || this.ledger.isDoubted(client.name, filter)) client.unsubscribe(filter);
+    if (chance(this.random, 500_000) || this.ledger.isDoubted(client.name, filter)) client.unsubscribe(filter);
     else client.subscribe(filter, qos);
   }
 
@@ -373,5 +373,6 @@ function castOf(ledger: Ledger, clock: () => Millis): readonly LedgerClient[] {
     { name: 'will-3', level: 5, expiryS: 20, will: { topic: 'will/3', delayS: 3 } },
     { name: 'will-4', level: 4, expiryS: 0, will: { topic: 'will/4', delayS: 0 } },
   ] as const;
-  return cast.map((options) => new LedgerClient(options, ledger, clock));
+  // Few identifiers, so that each is soon used again.
+  return cast.map((options) => new LedgerClient({ ...options, idMax: 12 }, ledger, clock));
 }
