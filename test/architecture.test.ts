@@ -154,7 +154,15 @@ describe('The host', () => {
   }
 
   it('has every folder either among the cores or among the adapters', () => {
-    const adapters = ['host/net', 'host/store', 'host/firmware', 'host/cli', 'host/identity', 'host/shadow'];
+    const adapters = [
+      'host/net',
+      'host/store',
+      'host/server',
+      'host/firmware',
+      'host/cli',
+      'host/identity',
+      'host/shadow',
+    ];
     const folders = readdirSync(join(ROOT, 'host'), { withFileTypes: true }).filter((e) => e.isDirectory());
     for (const { name } of folders) expect([...Object.keys(CORES), ...adapters]).toContain(`host/${name}`);
   });

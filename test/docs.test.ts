@@ -42,7 +42,7 @@ describe('docs/CLI.md', () => {
   const text = read('docs/CLI.md');
 
   it('has every option of every command', () => {
-    const typed = ['program', 'network-commands', 'project-commands']
+    const typed = ['program', 'network-commands', 'project-commands', 'identity-commands']
       .map((name) => read(`host/cli/${name}.ts`))
       .join('');
     const options = [...typed.matchAll(/'(--[a-z-]+)[ ']/g)].map((match) => match[1]!);

@@ -20,6 +20,17 @@ const RETRY_MS = 50;
 const REST_MS = 40;
 const REST_MS_MAX = 2_000;
 
+/** Of brokers that run, for when the bench ends before they do. */
+const folders = new Set<string>();
+process.once('exit', () => {
+  for (const folder of folders) remove(folder);
+});
+
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
+
 export class BrokerProcess {
   private constructor(
     readonly spec: BrokerSpec,
@@ -32,6 +43,7 @@ export class BrokerProcess {
   /** Resolves when it has accepted a client. */
   static async start(spec: BrokerSpec): Promise<BrokerProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'thimble-bench-'));
+    folders.add(folder);
     const start = spec.start(await freePort(), folder);
     if (start.config !== undefined) writeFileSync(start.config.file, start.config.text);
     const child = startPinned(start, BROKER_CORE);
@@ -85,7 +97,7 @@ export class BrokerProcess {
       await gone;
       clearTimeout(kill);
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    remove(this.folder);
   }
 
   private async answers(): Promise<boolean> {

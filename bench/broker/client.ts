@@ -23,6 +23,7 @@ export class Client {
   private hears: Hears | undefined;
   private answer: { readonly resolve: (packet: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
   private isClosing = false;
+  private isGone = false;
 
   private constructor(
     private readonly socket: Socket,
@@ -62,6 +63,11 @@ export class Client {
   async subscribe(filter: string, qos: number): Promise<void> {
     const granted = await this.ask(subscribe(filter, qos), SUBACK, 'subscription');
     if (granted !== qos) throw new Error(`${this.clientId}: QoS ${granted} is granted, not ${qos}`);
+  }
+
+  /** Until the broker, or whatever lies between, has ended the connection. */
+  get isOpen(): boolean {
+    return !this.isGone;
   }
 
   listen(hears: Hears): void {
@@ -111,6 +117,7 @@ export class Client {
 
   private ended(error: Error, reject: (error: Error) => void): void {
     if (this.isClosing) return;
+    this.isGone = true;
     const named = new Error(`${this.clientId}: ${error.message}`);
     reject(named);
     this.answer?.reject(named);

@@ -55,9 +55,11 @@ export async function benchIdle(port: number, brokerPid: number, wanted: number)
   const possible = Math.max(0, filesMax - OTHER_FILES);
   const connections = Math.min(wanted, possible);
   const before = residentBytes(brokerPid);
-  await openClients(port, 'idle-', connections);
+  const clients = await openClients(port, 'idle-', connections);
   await wait(SETTLE_MS);
   const after = residentBytes(brokerPid);
+  const gone = clients.filter(({ isOpen }) => !isOpen).length;
+  if (gone > 0) throw new Error(`the broker has ended ${gone} of ${connections} idle connections`);
   return {
     connections,
     ...(before !== undefined &&

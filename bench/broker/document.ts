@@ -24,6 +24,7 @@ const percent = (value: number | undefined): string => (value === undefined ? UN
 const rate = (figure: Figure | undefined): string => (figure === undefined ? '–' : formatRate(figure.median));
 const spread = (figure: Figure | undefined): string => (figure === undefined ? '–' : percent(figure.spreadPercent));
 const ms = (figure: Figure | undefined): string => (figure === undefined ? '–' : `${formatRate(figure.median)} ms`);
+const us = (figure: Figure | undefined): string => (figure === undefined ? '–' : `${formatRate(figure.median)} µs`);
 
 /** Who had no time left; neither: each waits for the other's answers, for no more may be in flight. */
 export function limitOf(row: Pick<TrafficRow, 'brokerCpuPercent' | 'generatorCpuPercent'>): string {
@@ -45,6 +46,7 @@ const TRAFFIC_HEAD = [
   'broker',
   'deliveries/s',
   '±',
+  'CPU each',
   'broker busy',
   'load busy',
   'limit',
@@ -59,6 +61,7 @@ function trafficCells(row: TrafficRow): string[] {
     row.broker,
     rate(row.deliveriesPerSecond),
     spread(row.deliveriesPerSecond),
+    us(row.brokerUsPerDelivery),
     percent(row.brokerCpuPercent),
     percent(row.generatorCpuPercent),
     limitOf(row),
@@ -139,14 +142,14 @@ more than ${formatCount(qos0.deliveriesMax)} deliveries are on their way at a ti
 open with the broker; a broker has no reason to drop any. Every delivery is counted until the last has arrived, also those
 before and after the clock runs: *arrived* says whether that were as many as there must be.
 
-**Deliveries per second** are those to all subscribers, during ${effort.floodMs} ms, after ${effort.warmupMs} ms of the same. *Busy* is CPU time, the system's
-included, in percent of one core. *Limit* says who had no more to give, with ${BUSY_PERCENT} % or more: where it is *load*, the broker
+**Deliveries per second** are those to all subscribers, during ${effort.floodMs} ms, after ${effort.warmupMs} ms of the same. *CPU each* is the
+broker's CPU time, the system's included, for one delivery with all that belongs to it; *busy* is CPU time in percent of one core. *Limit* says who had no more to give, with ${BUSY_PERCENT} % or more: where it is *load*, the broker
 could do more; where it is *window*, both could, and wait for each
 other's answers: the messages that may be in flight limit.
 
 **Latency** is measured afterwards, at a moderate rate that is the same for all: 2,000 messages a second, or as many as
 make 10,000 deliveries, for ${effort.paceMs} ms. It counts from the moment when a message was due, not when it was sent, to when a
-subscriber had it.
+subscriber had it; with many subscribers, the time that the load takes to read so many sockets is in it.
 
 **Connections per second**: CONNECT, CONNACK, DISCONNECT and the end, 50 at a time, ${formatCount(effort.connections)} in a round. **Memory** is what
 the resident memory of a fresh process gains by ${formatCount(effort.idleConnections)} connections that have said nothing since, as the system counts it:

@@ -28,6 +28,8 @@ export interface FloodResult {
   readonly deliveriesPerSecond: number;
   /** Busy of one core, percent. Undefined where nobody knows. */
   readonly brokerCpuPercent?: number;
+  /** CPU time of the broker for one delivery, with all that belongs to it. Says the same on a machine that is busy. */
+  readonly brokerUsPerDelivery?: number;
   readonly generatorCpuPercent: number;
   readonly sent: number;
   /** Deliveries that there should have been, and that there were. */
@@ -108,14 +110,28 @@ export async function flood(traffic: Traffic, options: FloodOptions): Promise<Fl
   load.stop();
   await arrival(traffic, options.silenceMsMax);
   const seconds = (after.atMs - before.atMs) / MS_PER_S;
+  const deliveries = after.received - before.received;
   return {
-    deliveriesPerSecond: (after.received - before.received) / seconds,
-    ...(before.brokerS !== undefined &&
-      after.brokerS !== undefined && { brokerCpuPercent: (100 * (after.brokerS - before.brokerS)) / seconds }),
+    deliveriesPerSecond: deliveries / seconds,
+    ...brokerUse(before, after, seconds, deliveries),
     generatorCpuPercent: (100 * (after.ownUs - before.ownUs)) / US_PER_S / seconds,
     sent: traffic.tally.sent,
     expected: traffic.expected,
     received: traffic.tally.received,
+  };
+}
+
+function brokerUse(
+  before: Moment,
+  after: Moment,
+  seconds: number,
+  deliveries: number,
+): Pick<FloodResult, 'brokerCpuPercent' | 'brokerUsPerDelivery'> {
+  if (before.brokerS === undefined || after.brokerS === undefined) return {};
+  const used = after.brokerS - before.brokerS;
+  return {
+    brokerCpuPercent: (100 * used) / seconds,
+    ...(deliveries > 0 && { brokerUsPerDelivery: (used * US_PER_S) / deliveries }),
   };
 }
 

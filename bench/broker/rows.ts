@@ -33,6 +33,8 @@ export interface TrafficRow extends RowBase, Loads {
   readonly qos: number;
   /** Under full load. Undefined when no round gave any. */
   readonly deliveriesPerSecond?: Figure;
+  /** CPU time of the broker, µs. */
+  readonly brokerUsPerDelivery?: Figure;
   /** Under moderate load. */
   readonly p50Ms?: Figure;
   readonly p99Ms?: Figure;
@@ -113,6 +115,7 @@ export function trafficRow(task: TrafficTask, broker: BrokerName, rounds: Rounds
     messagesPerSecond,
     ...known({
       deliveriesPerSecond: rounds.figure(({ flood }) => flood.deliveriesPerSecond),
+      brokerUsPerDelivery: rounds.figure(({ flood }) => flood.brokerUsPerDelivery),
       p50Ms: rounds.figure(({ pace }) => pace.p50Ms),
       p99Ms: rounds.figure(({ pace }) => pace.p99Ms),
       brokerCpuPercent: rounds.median(({ flood }) => flood.brokerCpuPercent),

@@ -27,9 +27,9 @@ export interface Effort {
 
 export const FULL: Effort = {
   rounds: 3,
-  warmupMs: 300,
+  warmupMs: 500,
   floodMs: 700,
-  paceMs: 600,
+  paceMs: 500,
   connections: 2_000,
   idleConnections: 10_000,
 };

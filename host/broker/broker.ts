@@ -24,6 +24,11 @@ export interface BrokerPorts {
    * answered, or a transaction is durable.
    */
   readonly wake?: () => void;
+  /**
+   * Told of each message that is published, allowed and not too deep, whoever subscribes to it: before it is durable, and in the
+   * middle of the broker's work. `clientId`: who has published it; undefined: the host, or it is a will.
+   */
+  readonly published?: (message: BrokerMessage, clientId: string | undefined, now: Millis) => void;
 }
 
 /** A client, connected or not. */
@@ -50,8 +55,8 @@ export class Broker {
   ) {
     const full = { ...BROKER_DEFAULTS, ...config };
     check(full);
-    const { random, log = () => {}, durable, wake = () => {} } = ports;
-    this.state = new BrokerState(full, { random, log, durable, wake });
+    const { random, log = () => {}, durable, wake = () => {}, published } = ports;
+    this.state = new BrokerState(full, { random, log, durable, wake, published });
   }
 
   get config(): BrokerConfig {
@@ -60,6 +65,13 @@ export class Broker {
 
   get counters(): Readonly<Counters> {
     return this.state.counters;
+  }
+
+  /** Clients past their CONNECT. */
+  get connectedClients(): number {
+    let count = 0;
+    for (const { client } of this.state.connections) if (client !== undefined) count++;
+    return count;
   }
 
   /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */

@@ -190,6 +190,7 @@ export class Connection implements Wire, Due, Held {
   enter(open: Open, now: Millis): void {
     this.open = open;
     this.entrance = undefined;
+    this.state.openConnections++;
     this.armKeepAlive(open.terms, now);
   }
 
@@ -247,6 +248,7 @@ export class Connection implements Wire, Due, Held {
     if (reason !== 'network') this.sink.close(reason, now);
     state.log('debug', 'connection-closed', { clientId: open?.client.clientId, reason });
     if (open === undefined) return;
+    state.openConnections--;
     if (open.will !== undefined) state.wills.left(open.client.clientId, open.will, stays, now);
   }
 

@@ -4,14 +4,24 @@ import { topicLevels } from '../core/topics.js';
 import { isUtf8 } from '../core/utf8.js';
 import type { Millis } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
+import { encode } from './codec.js';
 import type { BrokerConfig } from './config.js';
-import { authenticationOf, clientIdOf, connackProperties, levelOf, limitAgainst, termsOf } from './connecting.js';
+import {
+  authenticationOf,
+  clientIdOf,
+  connackProperties,
+  levelOf,
+  limitAgainst,
+  type Terms,
+  termsOf,
+} from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
 import type { Open } from './exchange.js';
 import { Leash } from './leash.js';
 import {
   type AuthPacket,
+  type ConnackPacket,
   type ConnackProperties,
   type ConnectPacket,
   LEVEL_MQTT_3_1,
@@ -164,10 +174,15 @@ export class Entrance {
     return mayPublish ? undefined : ReasonCode.NotAuthorized;
   }
 
-  private enter({ packet, level, clientId }: Guest, verdict: Accepted, now: Millis): void {
+  private enter(guest: Guest, verdict: Accepted, now: Millis): void {
+    const { packet, level, clientId } = guest;
     const { state, connection } = this;
     const { access } = state.config;
     const terms = termsOf(packet, level, state.config, verdict);
+    if (!this.fits(guest, terms, verdict, now)) {
+      this.refuse(ReasonCode.PacketTooLarge, now);
+      return;
+    }
     state.sessions.get(clientId)?.wire?.takeOver(now); // [MQTT-3.1.4-3]
     const { session, present } = state.sessions.open(clientId, packet.clean ?? true, terms.expiryMs, now);
     state.wills.cancel(clientId);
@@ -182,26 +197,23 @@ export class Entrance {
     connection.enter(open, now);
     if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
     state.log('debug', 'connection-open', { clientId, level, clean: packet.clean ?? true, present, principal });
-    this.greet(open, packet, verdict, present, now);
+    connection.send(this.connack(guest, terms, verdict, present), now);
     if (present) session.resume(now);
     for (const waiting of this.early) connection.receive(waiting, now);
   }
 
-  private greet(
-    { connection, client, terms }: Open,
-    packet: ConnectPacket,
-    verdict: Accepted,
-    present: boolean,
-    now: Millis,
-  ) {
+  /** Whether the client takes the least that it has to be told: it is not left waiting for it [MQTT-3.1.2-24]. */
+  private fits(guest: Guest, terms: Terms, { userProperties: _, ...least }: Accepted, now: Millis): boolean {
+    if (terms.packetBytesMax === Number.POSITIVE_INFINITY) return true;
+    return encode(this.connack(guest, terms, least, false), terms.level, now).length <= terms.packetBytesMax;
+  }
+
+  private connack({ packet, clientId }: Guest, terms: Terms, verdict: Accepted, present: boolean): ConnackPacket {
     const properties =
-      terms.level === LEVEL_MQTT_5
-        ? connackProperties(packet, client.clientId, terms, this.state.config, verdict)
-        : undefined;
+      terms.level === LEVEL_MQTT_5 ? connackProperties(packet, clientId, terms, this.state.config, verdict) : undefined;
     // MQTT 3.1 has no Session Present: its clients find a reserved byte there.
     const sessionPresent = present && terms.level !== LEVEL_MQTT_3_1; // [MQTT-3.2.2-2]
-    const reasonCode = ReasonCode.Success;
-    connection.send({ cmd: 'connack', reasonCode, sessionPresent, ...(properties && { properties }) }, now);
+    return { cmd: 'connack', reasonCode: ReasonCode.Success, sessionPresent, ...(properties && { properties }) };
   }
 
   private deny(reason: ReasonCode, properties: ConnackProperties, now: Millis): void {

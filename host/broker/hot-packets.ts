@@ -2,7 +2,17 @@
 // broker's traffic, and it takes them several times faster. A test holds both to the same result.
 
 import type { Millis, Qos } from '../ports.js';
-import { DUP, PacketType, packetTypeOf, QOS, QOS_SHIFT, REQUEST_FLAGS, RETAIN, TYPE_SHIFT } from './packet-types.js';
+import {
+  DUP,
+  PACKET_TYPES,
+  PacketType,
+  packetTypeOf,
+  QOS,
+  QOS_SHIFT,
+  REQUEST_FLAGS,
+  RETAIN,
+  TYPE_SHIFT,
+} from './packet-types.js';
 import { type AckPacket, LEVEL_MQTT_5, type Level, PACKET_ID_MAX, type PublishPacket } from './packets.js';
 import { type SplitProperties, splitProperties } from './properties.js';
 import { Property } from './property-table.js';
@@ -29,7 +39,7 @@ const ACK_TYPES = {
 } as const;
 
 /** Acknowledgements by packet type. */
-const ACK_NAMES: readonly (AckPacket['cmd'] | undefined)[] = Array.from({ length: 16 }, (_, type) =>
+const ACK_NAMES: readonly (AckPacket['cmd'] | undefined)[] = Array.from({ length: PACKET_TYPES }, (_, type) =>
   (Object.keys(ACK_TYPES) as AckPacket['cmd'][]).find((cmd) => ACK_TYPES[cmd] === type),
 );
 

@@ -101,8 +101,7 @@ export class Leash {
     const { timers } = this.open.state;
     this.disarm();
     if (refreshAfterMs !== undefined) {
-      const due = (at: Millis): void => this.refreshing.ask({ ...this.request, why: 'refresh' }, at);
-      this.refreshTimer = timers.set(now + refreshAfterMs, { due });
+      this.refreshTimer = timers.set(now + refreshAfterMs, { due: (at) => this.refresh(at) });
     }
     if (disconnectAfterMs !== undefined) {
       const due = (at: Millis): void => this.open.connection.end('time-limit', at);
@@ -110,9 +109,21 @@ export class Leash {
     }
   }
 
+  /** The same question again. Without an answer in time the client is not let in any longer. */
+  private refresh(now: Millis): void {
+    const { connection, state } = this.open;
+    const { connectTimeoutMs } = state.config;
+    if (connectTimeoutMs !== Number.POSITIVE_INFINITY) {
+      const due = (at: Millis): void => connection.end('not-authorized', at);
+      this.refreshTimer = state.timers.set(now + connectTimeoutMs, { due });
+    }
+    this.refreshing.ask({ ...this.request, why: 'refresh' }, now);
+  }
+
   private disarm(): void {
     const { timers } = this.open.state;
-    if (this.refreshTimer !== undefined) timers.cancel(this.refreshTimer);
-    if (this.limitTimer !== undefined) timers.cancel(this.limitTimer);
+    for (const timer of [this.refreshTimer, this.limitTimer]) if (timer !== undefined) timers.cancel(timer);
+    this.refreshTimer = undefined;
+    this.limitTimer = undefined;
   }
 }

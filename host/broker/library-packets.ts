@@ -58,7 +58,7 @@ export function fromLibrary(packet: LibraryPacket, frame: Uint8Array, bodyAt: nu
   }
 }
 
-/** `to`'s packet for mqtt-packet's `generate`. Asserts that a client of the level can be told it. */
+/** The packet as mqtt-packet's `generate` takes it. Asserts that a client of the level can be told it. */
 export function toLibrary(packet: Packet, level: Level): LibraryPacket {
   switch (packet.cmd) {
     case 'connack':

@@ -154,7 +154,7 @@ export class Outbound {
       this.settle(packet);
       return AckResult.Taken;
     }
-    this.window.delete(id);
+    this.leaveWindow(packet);
     this.journal?.released(packet);
     this.released.set(id, packet.entry);
     return AckResult.Taken;
@@ -257,12 +257,17 @@ export class Outbound {
 
   /** The handshake is over without PUBREL and PUBCOMP. */
   private settle(packet: PublishPacket): void {
+    this.leaveWindow(packet);
+    this.journal?.done(packet.entry);
+  }
+
+  /** It may be acknowledged before it was sent again: then it is not. */
+  private leaveWindow(packet: PublishPacket): void {
     this.window.delete(packet.messageId);
     if (this.repeats?.includes(packet)) {
       const others = this.repeats.filter((other) => other !== packet);
       this.repeats = others.length > 0 ? others : undefined;
     }
-    this.journal?.done(packet.entry);
   }
 
   private hasRoom(bytes: number): boolean {

@@ -31,7 +31,12 @@ export interface BrokerSurroundings {
   readonly durable: DurableState | undefined;
   /** Deadlines may have moved by something that no call from outside has begun. */
   readonly wake: () => void;
+  /** As of BrokerPorts. */
+  readonly published: ((message: BrokerMessage, clientId: string | undefined, now: Millis) => void) | undefined;
 }
+
+/** What the server says of itself below this is said anew by the next process. */
+const SYSTEM_TOPICS = '$SYS/';
 
 export class BrokerState {
   readonly counters = newCounters();
@@ -45,6 +50,8 @@ export class BrokerState {
   readonly gate: CommitGate | undefined;
   /** Those that are not closed. */
   readonly connections = new Set<Connection>();
+  /** Of these, those past their CONNECT. */
+  openConnections = 0;
   connects: RateLimit | undefined;
   isStopped = false;
   private sweptAt = Number.NEGATIVE_INFINITY;
@@ -95,6 +102,7 @@ export class BrokerState {
       return 0;
     }
     if (message.retain) this.retain(message, now);
+    this.around.published?.(message, publisher?.clientId, now);
     const routes = this.routes.match(message.topic);
     if (routes.length === 0) return 0;
     const publication = new Publication(message);
@@ -134,8 +142,8 @@ export class BrokerState {
   }
 
   private retain(message: BrokerMessage, now: Millis): void {
-    const { durable } = this.around;
     const { topic, payload } = message;
+    const durable = topic.startsWith(SYSTEM_TOPICS) ? undefined : this.around.durable;
     if (payload.length === 0) {
       if (this.retained.clear(topic)) durable?.deleteRetained(topic); // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
     } else {

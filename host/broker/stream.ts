@@ -170,15 +170,6 @@ export class PacketStream implements Sink {
     const { reasonString: _, userProperties: __, ...rest } = packet.properties as Record<string, unknown>;
     const bytes = encode({ ...packet, properties: rest } as Packet, level, now);
     if (bytes.length <= this.packetBytesMax) this.write(bytes);
-    else if (packet.cmd === 'connack') this.giveUpGreeting(level, now);
-  }
-
-  /** A client that takes not even a CONNACK is not left waiting for one. */
-  private giveUpGreeting(level: Level, now: Millis): void {
-    const refusal = { cmd: 'connack', reasonCode: ReasonCode.PacketTooLarge, sessionPresent: false } as const;
-    const bytes = encode(refusal, level, now);
-    if (bytes.length <= this.packetBytesMax) this.write(bytes);
-    this.connection.terminate('refused', now);
   }
 
   private aliasFor(packet: PublishPacket, level: Level, now: Millis): OutgoingAlias | undefined {

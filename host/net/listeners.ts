@@ -16,6 +16,8 @@ export interface ListenersOptions {
   readonly log?: Log;
   /** Default: the process's own. */
   readonly clock?: () => Millis;
+  /** The broker's, where others wake it too; who made it stops it. Default: one of the listeners' own. */
+  readonly timer?: BrokerTimer;
 }
 
 export interface Listening {
@@ -52,12 +54,12 @@ export async function openListeners(
 ): Promise<Listeners> {
   const { clock = monotonicNow, log = () => {} } = options;
   const limits = { ...LISTENER_LIMITS, ...options.limits };
-  const timer = new BrokerTimer(broker, clock);
+  const timer = options.timer ?? new BrokerTimer(broker, clock);
   const context = { broker, clock, log, limits, timer, flusher: new Flusher() };
   const listeners = specs.map((spec) => new Listener(spec, context));
   const close = async ({ graceMs = limits.closeGraceMs }: { readonly graceMs?: Millis } = {}): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
-    timer.stop();
+    if (options.timer === undefined) timer.stop();
   };
   try {
     for (const listener of listeners) await listener.listen();

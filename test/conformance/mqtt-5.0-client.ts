@@ -73,6 +73,7 @@ export class Client5 {
   private isGone = false;
   private readonly inFlight = new Set<number>();
   private readonly aliases = new Map<number, string>();
+  private readonly topics = new WeakMap<PublishHeard, string>();
   private lastId = 0;
 
   constructor(
@@ -297,16 +298,21 @@ export class Client5 {
     if (this.inFlight.size > receiveMaximum) this.fault ??= 'more in flight than Receive Maximum [MQTT-3.3.4-9]';
   }
 
-  private watchAlias({ topic, properties: { topicAlias } }: PublishHeard): void {
+  private watchAlias(message: PublishHeard): void {
+    const { topic, properties } = message;
+    const { topicAlias } = properties;
+    this.topics.set(message, topic);
     if (topicAlias === undefined) return;
     if (topicAlias > (this.limits.topicAliasMaximum ?? 0)) this.fault ??= `alias ${topicAlias} [MQTT-3.3.2-11]`;
     if (topic !== '') this.aliases.set(topicAlias, topic);
-    else if (!this.aliases.has(topicAlias)) this.fault ??= `alias ${topicAlias} stands for nothing`;
+    const known = this.aliases.get(topicAlias);
+    if (known === undefined) this.fault ??= `alias ${topicAlias} stands for nothing`;
+    else this.topics.set(message, known);
   }
 
-  /** The topic of a message, also where an alias stands for it. */
-  topicOf({ topic, properties: { topicAlias } }: PublishHeard): string | undefined {
-    return topic === '' ? this.aliases.get(topicAlias ?? 0) : topic;
+  /** The topic of a message, also where an alias stood for it when it came. */
+  topicOf(message: PublishHeard): string | undefined {
+    return this.topics.get(message);
   }
 }
 

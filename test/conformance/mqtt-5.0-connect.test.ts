@@ -673,6 +673,18 @@ describe('maximum packet size', () => {
     },
   );
 
+  it('in which there is no room for CONNACK is a refusal as any other: it leaves no will, and the client that is there alone (3.2) [MQTT-3.1.4-6]', () => {
+    const world = new World5({ receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });
+    const healthy = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const will = { topic: 'will', payload: 'w', retain: true };
+    const properties = { maximumPacketSize: 8, sessionExpiryS: 3_600 };
+    world.open().connect('c', { clean: true, will, properties }).turnedAway(0x95);
+    healthy.isWell();
+    world.join('p').publish('a', 'still', { qos: 1 });
+    expect(healthy.payloads()).toEqual(['still']);
+    world.reader('late', 'will').hearsNothing();
+  });
+
   it('leaves out of CONNACK only what may be left out [MQTT-3.2.2-19] [MQTT-3.2.2-20]', () => {
     const door = new Door({ outcome: 'accepted', userProperties: { long: 'x'.repeat(100) } });
     const world = new World5({ access: door, receiveMax: 10, packetBytesMax: 1_000, topicAliasMax: 10 });

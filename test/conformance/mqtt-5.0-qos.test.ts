@@ -275,6 +275,19 @@ describe('order', () => {
     expect(reader.payloads()).toEqual(payloads);
   });
 
+  it.each([0, 1, 2])(
+    'of what waits for a client that does not read is kept at QoS %i, and all of it comes [MQTT-4.6.0-5]',
+    (qos) => {
+      const { reader, publisher } = pair(qos);
+      reader.isCongested = true;
+      const payloads = Array.from({ length: 50 }, (_, i) => `${i}`);
+      for (const payload of payloads) publisher.publish('t', payload, { qos });
+      reader.hearsNothing();
+      reader.drained();
+      expect(reader.payloads()).toEqual(payloads);
+    },
+  );
+
   it('of answers is that of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]', () => {
     const client = new World5().join('c');
     const ids = [9, 3, 7, 1];

@@ -97,6 +97,15 @@ describe('a shared subscription', () => {
     world.reader('a', { filter: GROUP, retainHandling }).hearsNothing();
   });
 
+  it('is no filter for topics of its own name, live or retained (4.8.2)', () => {
+    const world = new World5();
+    const publisher = world.join('p');
+    publisher.publish(GROUP, 'kept', { retain: true });
+    const reader = world.reader('a', GROUP);
+    publisher.publish(GROUP, 'live');
+    reader.hearsNothing();
+  });
+
   it('gets retained messages as they come, with Retain As Published (4.8.2) [MQTT-3.3.1-13]', () => {
     const world = new World5();
     const reader = world.reader('a', { filter: GROUP, retainAsPublished: true });
@@ -266,6 +275,84 @@ describe('a session of a shared subscription', () => {
     const b = world.reader('b', GROUP, 2);
     a.drop();
     expect(sorted(b.payloads())).toEqual(numbers(4));
+  });
+
+  it('that ends while it is away, by its time or by a clean start, leaves its messages to another (4.8.2)', () => {
+    for (const end of ['time', 'clean start'] as const) {
+      const world = new World5();
+      const properties = { sessionExpiryS: 60 };
+      const a = world.reader('a', GROUP, 1, { properties });
+      a.drop();
+      const publisher = world.join('p');
+      const message = { contentType: 'c', userProperties: [['n', 'v']] } as const;
+      for (const payload of numbers(3)) publisher.publish('t', payload, { qos: 1, properties: message });
+      const b = world.reader('b', GROUP, 1);
+      b.hearsNothing();
+      if (end === 'time') world.pass(60_000);
+      else world.join('a', { clean: true }).hearsNothing();
+      const heard = b.collect();
+      expect(sorted(heard.map(({ payload }) => payload))).toEqual(numbers(3));
+      for (const { properties: passed, dup } of heard) {
+        expect(passed).toEqual(message);
+        expect(dup).toBe(false);
+      }
+    }
+  });
+
+  it('that ends leaves QoS 2 that it was never sent to another, and not what it was sent (4.8.2) [MQTT-4.8.2-5]', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 2, { properties: { receiveMaximum: 1 } });
+    const publisher = world.join('p');
+    for (const payload of numbers(3)) publisher.publish('t', payload, { qos: 2 });
+    expect(a.message().payload).toBe('0');
+    const b = world.reader('b', GROUP, 2);
+    a.drop();
+    expect(sorted(b.payloads())).toEqual(['1', '2']);
+  });
+
+  it('that was away in between and then ends leaves what it was sent twice to another (4.8.2)', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 1, { properties: { sessionExpiryS: 60 } });
+    world.join('p').publish('t', 'x', { qos: 1 });
+    a.message();
+    a.drop();
+    const again = world.join('a', { properties: { sessionExpiryS: 0 } });
+    expect(again.message()).toMatchObject({ payload: 'x', dup: true });
+    const b = world.reader('b', GROUP, 1);
+    again.drop();
+    expect(b.messages()).toMatchObject([{ payload: 'x', dup: false }]);
+  });
+
+  it('that may not receive the messages leaves them to the others (4.8.2)', () => {
+    const receive = (id: string) => (topic: string) => id !== 'a' || topic !== 't';
+    const world = new World5({ access: new Door(({ clientId }) => allowing({ receive: receive(clientId) })) });
+    const [a, b] = members(world, 1, 'a', 'b') as [Client5, Client5];
+    const publisher = world.join('p');
+    for (const payload of numbers(6)) publisher.publish('t', payload, { qos: 1 });
+    expect(b.payloads()).toEqual(numbers(6));
+    a.isWell();
+  });
+
+  it('that has no room leaves messages to one that has (4.8.2)', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 1, { properties: { receiveMaximum: 1 } });
+    const b = world.reader('b', GROUP, 1);
+    const c = world.reader('c', GROUP, 1);
+    c.isCongested = true;
+    const publisher = world.join('p');
+    for (const payload of numbers(9)) publisher.publish('t', payload, { qos: 1 });
+    expect(a.messages().length).toBe(1);
+    expect(b.payloads().length).toBe(8);
+    c.drained();
+    c.isWell();
+  });
+
+  it('that is the last to end takes its messages with it (4.8.2)', () => {
+    const world = new World5();
+    world.reader('a', GROUP, 1, { properties: { sessionExpiryS: 60 } }).drop();
+    world.join('p').publish('t', 'x', { qos: 1 });
+    world.pass(60_000);
+    world.reader('b', GROUP, 1).hearsNothing();
   });
 
   it('that ends leaves to nobody what was its own (4.8.2)', () => {

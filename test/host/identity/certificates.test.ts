@@ -155,6 +155,22 @@ describe('the file of denied certificates', () => {
     }
   });
 
+  it('that is no good is told of once, and not again before it changes', async () => {
+    const w = world({ policies: [ALL], denyFile: 'revoked' }, { revoked: '' });
+    const told = async (content: string): Promise<number> => {
+      const before = w.audited.length;
+      w.files.set('revoked', content);
+      for (let i = 0; i < 5; i++) {
+        w.nowMs += 1_000;
+        await w.accepted({ peer });
+      }
+      return w.audited.length - before;
+    };
+    expect([await told('broken'), await told(''), await told('broken'), await told('broken too')]).toEqual([
+      1, 0, 1, 1,
+    ]);
+  });
+
   it('that cannot be read at the start is an error that names key, file and line', () => {
     const failing =
       (files: object): (() => World) =>

@@ -215,6 +215,10 @@ describe('the policies of a token', () => {
     await world({ policies: [connect], policyClaim: 'policies' }).accepted({ password: await sign() });
   });
 
+  it('are not looked for in what every object has', async () => {
+    await world({ policyClaim: 'constructor' }).accepted({ password: await sign() });
+  });
+
   it('in a claim that was not configured count for nothing', async () => {
     const w = world({ policies: [connect] });
     const { permit } = await w.accepted({ password: await sign({ policies: publish('topic/a') }) });

@@ -7,6 +7,7 @@ import type { GatewayGauges } from '../../../host/gateway/gauges.js';
 import { aggregateMetrics, type MeasuredAggregate } from '../../../host/metrics/aggregate.js';
 import { brokerMetrics } from '../../../host/metrics/broker.js';
 import { gatewayMetrics } from '../../../host/metrics/gateway.js';
+import { journalMetrics, listenerMetrics } from '../../../host/metrics/server.js';
 import { type MetricFamily, renderMetrics } from '../../../host/metrics/text.js';
 import { processMetrics } from '../../../host/net/process-metrics.js';
 import { type Family, parseExposition } from './exposition.js';
@@ -48,9 +49,14 @@ const aggregate: MeasuredAggregate = {
     overrun: 8,
   },
 };
+const KINDS = ['mqtt', 'mqtts', 'ws', 'wss', 'alpn'];
+const listeners = KINDS.map((kind, i) => ({ name: kind, kind, port: i, connections: i }));
+const journal = { commits: 1, records: 2, bytes: 3, waitingNow: 4 };
 const everything = (): MetricFamily[] => [
   ...gatewayMetrics(gateway),
   ...brokerMetrics(broker),
+  ...listenerMetrics(listeners),
+  ...journalMetrics(journal),
   ...aggregateMetrics(aggregate),
   ...processMetrics(),
 ];
@@ -90,6 +96,16 @@ describe('the metrics', () => {
   it('of a broker have every counter once', () => {
     const values = valuesOf(parseExposition(renderMetrics(brokerMetrics(broker))));
     expect(values.sort()).toEqual(Object.values(broker.counters).sort());
+  });
+
+  it('of a journal have every value once', () => {
+    const values = valuesOf(parseExposition(renderMetrics(journalMetrics(journal))));
+    expect(values.sort()).toEqual(Object.values(journal).sort());
+  });
+
+  it('of a listener without a name say its kind and port instead', () => {
+    const [family] = listenerMetrics([{ name: undefined, kind: 'ws', port: 8080, connections: 2 }]);
+    expect(family!.samples).toEqual([{ labels: { listener: 'ws:8080', kind: 'ws' }, value: 2 }]);
   });
 
   it('of an aggregated connection have every gauge once', () => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect as dialTls, type TLSSocket } from 'node:tls';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { generate } from 'mqtt-packet';
-import { afterEach, beforeEach } from 'vitest';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { Broker } from '../../../host/broker/broker.js';
 import type { BrokerConfig } from '../../../host/broker/config.js';
@@ -23,6 +23,9 @@ import {
 import type { Peer } from '../../../host/net/peer.js';
 
 export const HOST = '127.0.0.1';
+
+/** What has no event to be waited for. */
+const WAIT = { timeout: 20_000, interval: 5 };
 
 export type LogEntry = { readonly event: string; readonly [field: string]: unknown };
 
@@ -91,6 +94,16 @@ export class World {
         this.wake = resolve;
       });
     }
+  }
+
+  /** So many connections have come as far as the broker. */
+  async hasPeers(count: number): Promise<void> {
+    await vi.waitFor(() => expect(this.peers).toHaveLength(count), WAIT);
+  }
+
+  /** The first listener has no connection any more. */
+  async isEmpty(): Promise<void> {
+    await vi.waitFor(() => expect(this.listeners.listening[0]!.connections).toBe(0), WAIT);
   }
 
   /** MQTT.js. */

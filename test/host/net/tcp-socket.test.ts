@@ -204,20 +204,13 @@ describe('A client that does not read', () => {
 });
 
 describe('A client that sends too much', () => {
-  let resumeAt: number;
-
-  beforeEach(() => {
-    resumeAt = 0;
-    Object.defineProperty(PacketStream.prototype, 'resumeAt', { configurable: true, get: () => resumeAt });
-  });
-  afterEach(() => {
-    Reflect.deleteProperty(PacketStream.prototype, 'resumeAt');
-  });
-
+  /** The stream says that its client is ahead of its rate by so long. */
   const overdo = (ms: number): void => {
-    resumeAt = now + ms;
+    const receive = vi.spyOn(PacketStream.prototype, 'receive').mockImplementationOnce(function (this: PacketStream) {
+      this.resumeAt = now + ms;
+    });
     network.events.received(PING);
-    resumeAt = 0;
+    receive.mockRestore();
   };
 
   it('is not read from before its stream says so', async () => {

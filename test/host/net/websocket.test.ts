@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import { answerOf, CONNACK, connectBytes, HOST, publishBytes, subscribeBytes, World } from './listeners-world.js';
 
@@ -24,10 +24,6 @@ function bytesOf(webSocket: WebSocket, count: number): Promise<Buffer> {
     webSocket.on('message', take);
   });
 }
-
-/** The listener has no connection any more. */
-const gone = (): Promise<void> => vi.waitFor(() => expect(world.listeners.listening[0]!.connections).toBe(0), WAIT);
-const WAIT = { timeout: 20_000, interval: 5 };
 
 const closeCodeOf = async (webSocket: WebSocket): Promise<number> => (await once(webSocket, 'close'))[0];
 
@@ -200,7 +196,7 @@ describe('A WebSocket', () => {
     webSocket.pause();
     webSocket.send(connectBytes('c'));
     webSocket.send(Buffer.of(0xe0, 0x00));
-    await gone();
+    await world.isEmpty();
   });
 
   it('that does not read is held, and gets everything when it reads', async () => {
@@ -229,7 +225,7 @@ describe('A WebSocket', () => {
     webSocket.pause();
     const payload = Buffer.alloc(100_000, 1);
     for (let i = 0; i < 200; i++) world.broker.publish({ topic: 't', payload, qos: 0, retain: false }, 0);
-    await gone();
+    await world.isEmpty();
     expect(world.broker.counters.connectionsNow).toBe(0);
   });
 });

@@ -1,0 +1,57 @@
+// Who may come in, exchangeable while the broker runs.
+import { resolve } from 'node:path';
+import type { Access, Answer, ConnectRequest } from '../broker/access.js';
+import { BrokerError } from '../broker/errors.js';
+import type { IdentityConfig, IdentityPorts } from '../identity/index.js';
+import { monotonicNow } from '../net/clock.js';
+import type { Log, Millis } from '../ports.js';
+import type { BrokerOptions } from './options.js';
+
+/** Clients that are connected keep what they were allowed until they are judged anew. */
+export class IdentityDoor implements Access {
+  private current: Access;
+
+  constructor(
+    private readonly make: (config: IdentityConfig) => Access,
+    private config: IdentityConfig,
+  ) {
+    this.current = make(config);
+  }
+
+  connect(request: ConnectRequest, answer: Answer, now: Millis): void {
+    this.current.connect(request, answer, now);
+  }
+
+  /** Reads the files anew. Throws IdentityError, and nothing has changed; otherwise returns what puts it in place. */
+  prepare(config: IdentityConfig = this.config): () => void {
+    const next = this.make(config);
+    return () => {
+      this.current = next;
+      this.config = config;
+    };
+  }
+}
+
+/** Undefined: everybody may do everything. Throws IdentityError, or ERR_BROKER_CONFIG where there is too much of it. */
+export async function openDoor(options: BrokerOptions, log: Log): Promise<Access | undefined> {
+  const { identity, hooks, access, baseFolder = '.' } = options;
+  const isIdentity = identity !== undefined || hooks !== undefined;
+  if (access !== undefined && isIdentity) {
+    throw new BrokerError(
+      'ERR_BROKER_CONFIG',
+      'access stands instead of identity and hooks: leave out one or the other',
+    );
+  }
+  if (!isIdentity) return access;
+  const { createAccess, nodeIdentityPorts } = await import('../identity/index.js'); // with jose and ajv: for those who use it
+  const node = nodeIdentityPorts(monotonicNow);
+  const place = (path: string): string => resolve(baseFolder, path);
+  const ports: IdentityPorts = {
+    ...node,
+    readFile: (path) => node.readFile(place(path)),
+    fileVersion: (path) => node.fileVersion!(place(path)),
+    audit: (event, fields) => log('warn', event, fields),
+    ...hooks,
+  };
+  return new IdentityDoor((config) => createAccess(config, ports), identity ?? {});
+}
