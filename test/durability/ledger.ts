@@ -157,9 +157,11 @@ export class Ledger {
     if (one !== undefined) one.goneAt = this.tick;
   }
 
-  /** UNSUBSCRIBE was sent, and not answered: until it is, nobody knows. */
-  isDoubted(client: string, filter: string): boolean {
-    return this.openOf(client, filter)?.doubtedAt !== undefined;
+  /** `doubtful`: UNSUBSCRIBE was sent, and not answered. */
+  stateOf(client: string, filter: string): 'none' | 'there' | 'doubtful' {
+    const one = this.openOf(client, filter);
+    if (one === undefined) return 'none';
+    return one.doubtedAt === undefined ? 'there' : 'doubtful';
   }
 
   /** It ended with its connection, or a CONNACK has said that the client has a new one. */
@@ -303,7 +305,9 @@ export class Ledger {
   private isExcused({ topic, sendings, firstSentAt }: Entry, client: string): boolean {
     const its = this.subscribed.filter((it) => it.client === client);
     if (its.some(({ filter }) => filter.startsWith(SHARE))) return true;
-    return sendings > 1 && !its.some((it) => (it.ackedAt ?? NEVER) < (firstSentAt ?? 0) && matches(it, topic));
+    const wasThere = (it: Subscribed): boolean =>
+      it.doubtedAt === undefined && (it.ackedAt ?? NEVER) < (firstSentAt ?? 0);
+    return sendings > 1 && !its.some((it) => wasThere(it) && matches(it, topic));
   }
 
   private openOf(client: string, filter: string): Subscribed | undefined {

@@ -8,9 +8,10 @@ const SEEDS = 300;
 /** A broker without a safeguard must be found out by then. */
 const SABOTAGED_SEEDS_MAX = 60;
 
-/** Repeats one run: `DURABILITY_SEED=17 npx vitest run test/durability/virtual.test.ts`. */
+/** Repeats a run, or plays others: `DURABILITY_SEED=17 npx vitest run test/durability/virtual.test.ts`, or `301-9000`. */
 const ONLY = process.env.DURABILITY_SEED;
-const seeds = ONLY === undefined ? Array.from({ length: SEEDS }, (_, i) => i + 1) : [Number(ONLY)];
+const [first, last] = (ONLY ?? `1-${SEEDS}`).split('-').map(Number) as [number, number?];
+const seeds = Array.from({ length: (last ?? first) - first + 1 }, (_, i) => first + i);
 
 function play(seed: number, options: Partial<WorldOptions> = {}): DurableWorld {
   const world = new DurableWorld(seed, { steps: STEPS, ...options });
