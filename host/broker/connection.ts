@@ -20,6 +20,8 @@ const MS_PER_SECOND = 1_000;
 const KEEP_ALIVE_GRACE = 1.5;
 /** Packets that wait for the journal, above which a client counts as congested. */
 const HELD_PACKETS_MAX = 1_000;
+/** The next moment, ms. */
+const PUMP_AGAIN_MS = 1;
 
 /**
  * The far end of a connection, as the broker sees it. The broker may call it at any moment of its own work; what is said
@@ -47,6 +49,7 @@ export class Connection implements Wire, Due, Held {
   /** From CONNECT to the end. */
   private open: Open | undefined;
   private timer: Timer<Due> | undefined;
+  private pumping: Timer<Due> | undefined;
   private keepAliveMs = 0;
   private lastReceivedMs: Millis;
 
@@ -74,20 +77,28 @@ export class Connection implements Wire, Due, Held {
     return this.isOver;
   }
 
+  /** More waits for the journal than should: the client is to be heard again when that has gone. */
+  get isHeldUp(): boolean {
+    return this.heldPackets > HELD_PACKETS_MAX;
+  }
+
   /** When it was heard last. */
   get lastHeardAt(): Millis {
     return this.lastReceivedMs;
   }
 
-  /** A packet from the client. Its payload now belongs to the broker. Ignored once the connection is closed. */
-  receive(packet: Packet, now: Millis): void {
+  /**
+   * A packet from the client, of so many bytes on the wire, if it came by one. Its payload now belongs to the broker. Ignored
+   * once the connection is closed.
+   */
+  receive(packet: Packet, now: Millis, bytes = 0): void {
     const { turn } = this.state;
     if (!turn.begin()) {
-      turn.defer(() => this.take(packet, now));
+      turn.defer(() => this.take(packet, bytes, now));
       return;
     }
     try {
-      this.take(packet, now);
+      this.take(packet, bytes, now);
     } finally {
       turn.end();
     }
@@ -120,7 +131,7 @@ export class Connection implements Wire, Due, Held {
 
   /** For the session: whether PUBLISHes must wait. */
   isCongested(): boolean {
-    return this.heldPackets > HELD_PACKETS_MAX || (this.sink.isCongested?.() ?? false);
+    return this.isHeldUp || (this.sink.isCongested?.() ?? false);
   }
 
   /** For the session. */
@@ -150,6 +161,17 @@ export class Connection implements Wire, Due, Held {
   send(packet: Packet, now: Millis): void {
     const { gate } = this.state;
     if (gate === undefined || !gate.hold(this, packet)) this.transmit(packet, now);
+  }
+
+  /** For the session: retained messages are looked for step by step, so that others have their turn. */
+  pumpLater(now: Millis): void {
+    const { timers } = this.state;
+    this.pumping ??= timers.set(now + PUMP_AGAIN_MS, {
+      due: (at) => {
+        this.pumping = undefined;
+        this.open?.session.pump(at);
+      },
+    });
   }
 
   /** For the gate. */
@@ -237,7 +259,9 @@ export class Connection implements Wire, Due, Held {
     }
     this.isOver = true;
     if (this.timer !== undefined) state.timers.cancel(this.timer);
+    if (this.pumping !== undefined) state.timers.cancel(this.pumping);
     this.timer = undefined;
+    this.pumping = undefined;
     this.open = undefined;
     this.entrance = undefined;
     entrance?.leave();
@@ -252,12 +276,12 @@ export class Connection implements Wire, Due, Held {
     if (open.will !== undefined) state.wills.left(open.client.clientId, open.will, stays, now);
   }
 
-  private take(packet: Packet, now: Millis): void {
+  private take(packet: Packet, bytes: number, now: Millis): void {
     if (this.isOver) return;
     this.lastReceivedMs = now;
     const { open, entrance } = this;
     if (open === undefined) {
-      entrance?.take(packet, now);
+      entrance?.take(packet, bytes, now);
       return;
     }
     const violation = violationOf(packet, open.terms.level);
