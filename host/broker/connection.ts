@@ -14,6 +14,7 @@ import { FAILURE_MIN, type ReasonCode } from './reason-codes.js';
 import type { Due, Wire } from './session.js';
 import type { BrokerState } from './state.js';
 import { type Violation, violationOf } from './violations.js';
+import type { HeldWill } from './wills.js';
 
 const MS_PER_SECOND = 1_000;
 /** [MQTT-3.1.2-22]; in 3.1.1 [MQTT-3.1.2-24]. */
@@ -273,7 +274,20 @@ export class Connection implements Wire, Due, Held {
     state.log('debug', 'connection-closed', { clientId: open?.client.clientId, reason });
     if (open === undefined) return;
     state.openConnections--;
-    if (open.will !== undefined) state.wills.left(open.client.clientId, open.will, stays, now);
+    if (open.will !== undefined) this.leaveWill(open, open.will, stays, now);
+  }
+
+  /** The permission was asked for at CONNECT, and may have gone since. */
+  private leaveWill({ state, client, permit }: Open, will: HeldWill, sessionStays: boolean, now: Millis): void {
+    const { clientId, principal } = client;
+    const { topic, qos, retain } = will.message;
+    if (permit?.publish(topic, qos, retain) !== false) {
+      state.wills.left(clientId, will, sessionStays, now);
+      return;
+    }
+    state.wills.takenBack(clientId);
+    state.counters.droppedDenied++;
+    state.log('warn', 'publish-denied', { clientId, principal, topic });
   }
 
   private take(packet: Packet, bytes: number, now: Millis): void {
