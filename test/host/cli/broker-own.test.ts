@@ -275,11 +275,15 @@ describe('SIGHUP', () => {
     writeFileSync(config, JSON.stringify({ listeners: [{ ...listener, path: '/x' }] }));
     hangUp(program);
     await until('it says no again', () => program.errors.includes('[ERR_USAGE_CONFIG]'));
+    writeFileSync(config, JSON.stringify({ listeners: [{ ...listener, tls: { key: 'key2.pem', cert: 'cert.pem' } }] }));
+    copyFileSync(next.keyFile, join(folder, 'key2.pem'));
+    hangUp(program);
+    await until('it says what has gone', () => program.errors.includes('identity has come or gone'));
     writeFileSync(config, '{');
     hangUp(program);
     await until('it says where', () => program.errors.includes('line 1, column 2'));
     await ann('second', next.ca);
-    expect(program.errors.match(/SIGHUP: nothing was reloaded: /g)).toHaveLength(3);
+    expect(program.errors.match(/SIGHUP: nothing was reloaded: /g)).toHaveLength(4);
     expect(program.errors).not.toMatch(/first|second|scrypt/);
     expect(await program.stop('SIGTERM')).toBe(Exit.Done);
   });
