@@ -3,6 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { generate, parser as newParser } from 'mqtt-packet';
 import type { Durability } from '../../host/store/marker.js';
 import type { LedgerClient, Line } from './client.js';
 
@@ -92,4 +93,29 @@ export class TcpLine implements Line {
   close(): void {
     this.socket.end();
   }
+}
+
+/** The retained messages of a filter, by topic: the first word of each. The broker sends them before it answers PINGREQ. */
+export async function retainedAt(port: number, filter: string): Promise<Map<string, string>> {
+  const retained = new Map<string, string>();
+  const socket = connect({ host: '127.0.0.1', port });
+  const parser = newParser({ protocolVersion: 4 });
+  const answered = new Promise<void>((resolve, reject) => {
+    parser.on('packet', (packet) => {
+      if (packet.cmd === 'publish') retained.set(packet.topic, packet.payload.toString().split(' ')[0]!);
+      if (packet.cmd === 'pingresp') resolve();
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('the broker has hung up')));
+  });
+  socket.on('data', (bytes) => parser.parse(bytes));
+  const clientId = 'stranger';
+  socket.write(
+    generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId, clean: true, keepalive: 0 }),
+  );
+  socket.write(generate({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: filter, qos: 0 }] }));
+  socket.write(generate({ cmd: 'pingreq' }));
+  await answered;
+  socket.destroy();
+  return retained;
 }

@@ -1,15 +1,13 @@
 // A broker whose process is killed again and again, over one folder, and clients that outlive it.
 import { between, chance, Xoshiro128 } from '../../host/core/random.js';
 import type { Durability } from '../../host/store/marker.js';
-import { BrokerProcess, type Manner, TcpLine } from './broker-process.js';
+import { BrokerProcess, type Manner, retainedAt, TcpLine } from './broker-process.js';
 import { LedgerClient, type Qos } from './client.js';
 import { Ledger } from './ledger.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Of each publisher: messages that are not acknowledged. */
 const WINDOW = 20;
-/** Clients have that long to get what they are owed. */
-const SETTLE_MS_MAX = 60_000;
 
 export interface KillOptions {
   readonly folder: string;
@@ -18,6 +16,8 @@ export interface KillOptions {
   readonly seed: number;
   /** From the moment at which clients connect to the kill, ms at most. */
   readonly loadMsMax: number;
+  /** How long clients wait for what they are owed, ms. Default: 60,000. */
+  readonly patienceMs?: number;
 }
 
 export class KillWorld {
@@ -101,6 +101,14 @@ export class KillWorld {
     const isDone = (): boolean =>
       this.clients.every((client) => client.isSettled) && this.ledger.missing().length === 0;
     if (!(await this.until(isDone))) this.ledger.check();
+    else await this.askRetained();
+  }
+
+  /** What a stranger is told of retained messages. */
+  private async askRetained(): Promise<void> {
+    const since = this.ledger.now;
+    const heard = await retainedAt(await this.process!.port, 'r/#');
+    for (const topic of ['r/a', 'r/b']) this.ledger.retainedIs(topic, heard.get(topic), since);
   }
 
   /** Publishers go on as soon as they may. */
@@ -123,7 +131,7 @@ export class KillWorld {
 
   /** False: it has not come true in time. */
   private async until(isTrue: () => boolean): Promise<boolean> {
-    const end = performance.now() + SETTLE_MS_MAX;
+    const end = performance.now() + (this.options.patienceMs ?? 60_000);
     while (!isTrue()) {
       if (performance.now() > end || this.ledger.broken.length > 0) return false;
       await new Promise<void>((resolve) => {

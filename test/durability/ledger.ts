@@ -321,8 +321,8 @@ export class Ledger {
   private isExcused({ topic, sendings, firstSentAt }: Entry, client: string): boolean {
     const its = this.subscribed.filter((it) => it.client === client);
     if (its.some(({ filter }) => filter.startsWith(SHARE))) return true;
-    const wasThere = (it: Subscribed): boolean =>
-      it.doubtedAt === undefined && (it.ackedAt ?? NEVER) < (firstSentAt ?? 0);
+    const wasThere = ({ goneAt, doubtedAt, ackedAt }: Subscribed): boolean =>
+      goneAt === undefined && doubtedAt === undefined && (ackedAt ?? NEVER) < (firstSentAt ?? 0);
     return sendings > 1 && !its.some((it) => wasThere(it) && matches(it, topic));
   }
 
