@@ -39,10 +39,11 @@ const blocks: Block[] = [...README.matchAll(/<!-- (\w+)(?:: ([^>]*?))? -->\n```\
 let folder: string;
 
 beforeAll(() => {
-  // A project of the reader's, in which `npx thimble` finds the command.
+  // A project of the reader's, in which `npx thimble` finds the command, and programs the library.
   folder = mkdtempSync(join(tmpdir(), 'thimble-readme-'));
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
   symlinkSync(COMMAND, join(folder, 'node_modules', '.bin', 'thimble'));
+  symlinkSync(ROOT, join(folder, 'node_modules', 'thimble'));
   writeFileSync(join(folder, 'package.json'), '{}');
   for (const { kind, argument, body } of blocks) if (kind === 'file') writeFileSync(join(folder, argument), body);
 });

@@ -39,7 +39,7 @@ export interface Client {
 
 /** What a client may do. Asked in the middle of the broker's work: answers at once, never throws. */
 export interface Permit {
-  /** Asked for each message from the client, and at CONNECT for its will. */
+  /** Asked for each message from the client, and for its will: at CONNECT, and when the connection is over. */
   publish(topic: string, qos: Qos, retain: boolean): boolean;
   /** Asked for each filter; that of a shared subscription is given without `$share/…/`. */
   subscribe(filter: string, qos: Qos): boolean;

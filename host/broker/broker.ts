@@ -69,7 +69,9 @@ export class Broker {
 
   /** Clients past their CONNECT. */
   get connectedClients(): number {
-    return this.state.openConnections;
+    let count = 0;
+    for (const { client } of this.state.connections) if (client !== undefined) count++;
+    return count;
   }
 
   /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */

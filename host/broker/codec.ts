@@ -12,7 +12,7 @@ import {
   type OutgoingAlias,
 } from './hot-packets.js';
 import { fromLibrary, toLibrary } from './library-packets.js';
-import { DUP } from './packet-types.js';
+import { DUP, TYPE_SHIFT } from './packet-types.js';
 import { LEVEL_MQTT_3_1, LEVEL_MQTT_3_1_1, LEVEL_MQTT_5, type Level, type Packet } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
 import { type Fault, PacketType, packetTypeOf, protocolIn, shapeFaultOf } from './wellformed.js';
@@ -31,6 +31,9 @@ const CUT_CONNECT: Decoded = { fault: { reason: ReasonCode.MalformedPacket, why:
 /** mqtt-packet has a complaint that the check of the shape does not have: there is none that is known. */
 const UNREADABLE: Decoded = { fault: { reason: ReasonCode.MalformedPacket, why: 'unreadable' } };
 
+const PING: Decoded = { packet: { cmd: 'pingreq' } };
+const PING_ANSWER = Uint8Array.of(PacketType.Pingresp << TYPE_SHIFT, 0);
+
 const SHORT_AUTH: Decoded = { packet: { cmd: 'auth', reasonCode: ReasonCode.Success } };
 
 /**
@@ -43,6 +46,7 @@ export function decode(frame: Uint8Array, bodyAt: number, level: Level | undefin
   if (level === undefined) return NO_CONNECT;
   const fault = shapeFaultOf(frame, bodyAt, level);
   if (fault !== undefined) return { fault };
+  if (packetTypeOf(frame[0]!) === PacketType.Pingreq) return PING; // as small as it is, thousands come in one chunk
   const buffer = asBuffer(frame);
   const packet = decodeHot(buffer, bodyAt, level, now);
   if (packet !== undefined) return { packet };
@@ -131,6 +135,8 @@ export function encode(packet: Packet, level: Level, now: Millis, alias?: Outgoi
     case 'pubrel':
     case 'pubcomp':
       return encodeAck(packet, level);
+    case 'pingresp':
+      return PING_ANSWER;
     default:
       return generate(toLibrary(packet, level), { protocolVersion: level });
   }

@@ -31,9 +31,11 @@ export interface BrokerConfig {
   readonly sessionsMax: number;
   /** Filters of one session. One more is refused with Quota exceeded (3.1.1: 0x80). */
   readonly subscriptionsPerSessionMax: number;
+  /** Bytes of the filters of one session, 256 for each of their levels included. One more is refused as above. */
+  readonly subscriptionBytesPerSessionMax: number;
   /** Retained messages. One more is passed on and not retained. */
   readonly retainedMessagesMax: number;
-  /** Bytes of topics, payloads and properties of retained messages. */
+  /** Bytes of topics, payloads and properties of retained messages, and 256 for each level of a topic that no other shares, but for one a message. */
   readonly retainedBytesMax: number;
   /** Levels of a topic. A deeper filter is refused (Topic Filter invalid), a message to a deeper name too (Topic Name invalid; before 5.0 it is acknowledged and dropped). */
   readonly topicLevelsMax: number;
@@ -66,6 +68,7 @@ export const BROKER_DEFAULTS: BrokerConfig = {
   queueBytesMax: MIB,
   sessionsMax: 100_000,
   subscriptionsPerSessionMax: 10_000,
+  subscriptionBytesPerSessionMax: 16 * MIB,
   retainedMessagesMax: 100_000,
   retainedBytesMax: 64 * MIB,
   topicLevelsMax: 128,

@@ -7,19 +7,22 @@ import { publishBytes } from './codec.js';
 import type { Held } from './commit-gate.js';
 import type { Terms } from './connecting.js';
 import { Entrance } from './entrance.js';
-import { CLOSE_CODES, type CloseReason } from './errors.js';
+import { type CloseReason, disconnectCode } from './errors.js';
 import { exchange, type Open } from './exchange.js';
 import { type DisconnectPacket, LEVEL_MQTT_5, type Packet, type PublishPacket } from './packets.js';
 import { FAILURE_MIN, type ReasonCode } from './reason-codes.js';
 import type { Due, Wire } from './session.js';
 import type { BrokerState } from './state.js';
-import { type Violation, violationOf } from './violations.js';
+import { SECOND_CONNECT, type Violation, violationOf } from './violations.js';
+import type { HeldWill } from './wills.js';
 
 const MS_PER_SECOND = 1_000;
 /** [MQTT-3.1.2-22]; in 3.1.1 [MQTT-3.1.2-24]. */
 const KEEP_ALIVE_GRACE = 1.5;
 /** Packets that wait for the journal, above which a client counts as congested. */
 const HELD_PACKETS_MAX = 1_000;
+/** The next moment, ms. */
+const PUMP_AGAIN_MS = 1;
 
 /**
  * The far end of a connection, as the broker sees it. The broker may call it at any moment of its own work; what is said
@@ -47,6 +50,7 @@ export class Connection implements Wire, Due, Held {
   /** From CONNECT to the end. */
   private open: Open | undefined;
   private timer: Timer<Due> | undefined;
+  private pumping: Timer<Due> | undefined;
   private keepAliveMs = 0;
   private lastReceivedMs: Millis;
 
@@ -74,20 +78,28 @@ export class Connection implements Wire, Due, Held {
     return this.isOver;
   }
 
+  /** More waits for the journal than should: the client is to be heard again when that has gone. */
+  get isHeldUp(): boolean {
+    return this.heldPackets > HELD_PACKETS_MAX;
+  }
+
   /** When it was heard last. */
   get lastHeardAt(): Millis {
     return this.lastReceivedMs;
   }
 
-  /** A packet from the client. Its payload now belongs to the broker. Ignored once the connection is closed. */
-  receive(packet: Packet, now: Millis): void {
+  /**
+   * A packet from the client, of so many bytes on the wire, if it came by one. Its payload now belongs to the broker. Ignored
+   * once the connection is closed.
+   */
+  receive(packet: Packet, now: Millis, bytes = 0): void {
     const { turn } = this.state;
     if (!turn.begin()) {
-      turn.defer(() => this.take(packet, now));
+      turn.defer(() => this.take(packet, bytes, now));
       return;
     }
     try {
-      this.take(packet, now);
+      this.take(packet, bytes, now);
     } finally {
       turn.end();
     }
@@ -120,7 +132,7 @@ export class Connection implements Wire, Due, Held {
 
   /** For the session: whether PUBLISHes must wait. */
   isCongested(): boolean {
-    return this.heldPackets > HELD_PACKETS_MAX || (this.sink.isCongested?.() ?? false);
+    return this.isHeldUp || (this.sink.isCongested?.() ?? false);
   }
 
   /** For the session. */
@@ -150,6 +162,17 @@ export class Connection implements Wire, Due, Held {
   send(packet: Packet, now: Millis): void {
     const { gate } = this.state;
     if (gate === undefined || !gate.hold(this, packet)) this.transmit(packet, now);
+  }
+
+  /** For the session: retained messages are looked for step by step, so that others have their turn. */
+  pumpLater(now: Millis): void {
+    const { timers } = this.state;
+    this.pumping ??= timers.set(now + PUMP_AGAIN_MS, {
+      due: (at) => {
+        this.pumping = undefined;
+        this.open?.session.pump(at);
+      },
+    });
   }
 
   /** For the gate. */
@@ -229,15 +252,18 @@ export class Connection implements Wire, Due, Held {
    * For the broker's own files: the one end of every connection. The session is let go of first: a client does not hear its
    * own will. `code` is for a client of MQTT 5.0, where `reason` says too little.
    */
-  end(reason: CloseReason, now: Millis, code = CLOSE_CODES[reason], properties?: DisconnectPacket['properties']): void {
+  end(reason: CloseReason, now: Millis, code?: ReasonCode, properties?: DisconnectPacket['properties']): void {
     if (this.isOver) return;
     const { state, open, entrance } = this;
-    if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && code !== undefined && reason !== 'network') {
-      this.sink.send({ cmd: 'disconnect', reasonCode: code, ...(properties && { properties }) }, now);
+    const reasonCode = disconnectCode(reason, code);
+    if (open?.terms.level === LEVEL_MQTT_5 && open.isGreeted && reasonCode !== undefined && reason !== 'network') {
+      this.sink.send({ cmd: 'disconnect', reasonCode, ...(properties && { properties }) }, now);
     }
     this.isOver = true;
     if (this.timer !== undefined) state.timers.cancel(this.timer);
+    if (this.pumping !== undefined) state.timers.cancel(this.pumping);
     this.timer = undefined;
+    this.pumping = undefined;
     this.open = undefined;
     this.entrance = undefined;
     entrance?.leave();
@@ -249,18 +275,31 @@ export class Connection implements Wire, Due, Held {
     state.log('debug', 'connection-closed', { clientId: open?.client.clientId, reason });
     if (open === undefined) return;
     state.openConnections--;
-    if (open.will !== undefined) state.wills.left(open.client.clientId, open.will, stays, now);
+    if (open.will !== undefined) this.leaveWill(open, open.will, stays, now);
   }
 
-  private take(packet: Packet, now: Millis): void {
+  /** The permission was asked for at CONNECT, and may have gone since. */
+  private leaveWill({ state, client, permit }: Open, will: HeldWill, sessionStays: boolean, now: Millis): void {
+    const { clientId, principal } = client;
+    const { topic, qos, retain } = will.message;
+    if (permit?.publish(topic, qos, retain) !== false) {
+      state.wills.left(clientId, will, sessionStays, now);
+      return;
+    }
+    state.wills.takenBack(clientId);
+    state.counters.droppedDenied++;
+    state.log('warn', 'publish-denied', { clientId, principal, topic });
+  }
+
+  private take(packet: Packet, bytes: number, now: Millis): void {
     if (this.isOver) return;
     this.lastReceivedMs = now;
     const { open, entrance } = this;
     if (open === undefined) {
-      entrance?.take(packet, now);
+      entrance?.take(packet, bytes, now);
       return;
     }
-    const violation = violationOf(packet, open.terms.level);
+    const violation = packet.cmd === 'connect' ? SECOND_CONNECT : violationOf(packet, open.terms.level);
     if (violation !== undefined) this.violate(violation, now);
     else exchange(open, packet, now);
   }

@@ -33,14 +33,13 @@ import {
 import { claimsUtf8 } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
-import { type Violation, violationOf } from './violations.js';
+import { SECOND_CONNECT, type Violation, violationOf } from './violations.js';
 import { heldWill } from './wills.js';
 
-/** Packets that wait for the end of authentication; and their payloads may be as large as one packet. */
+/** Packets that wait for the end of authentication; all together they may be as large as one packet. */
 const EARLY_PACKETS_MAX = 100;
 
 const NO_CONNECT: Violation = { clause: 'MQTT-3.1.0-1', reason: ReasonCode.ProtocolError };
-const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 const OTHER_PROTOCOL: Violation = { clause: 'MQTT-3.1.2-1', reason: ReasonCode.UnsupportedProtocolVersion };
 const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.0-5', reason: ReasonCode.ProtocolError };
 const NO_AUTH_ASKED: Violation = { clause: 'MQTT-4.12.0-3', reason: ReasonCode.ProtocolError };
@@ -64,7 +63,8 @@ export class Entrance {
     private readonly connection: Connection,
   ) {}
 
-  take(packet: Packet, now: Millis): void {
+  /** `bytes`: of the packet, on the wire; 0: it comes from the same process. */
+  take(packet: Packet, bytes: number, now: Millis): void {
     if (this.guest === undefined) {
       if (packet.cmd === 'connect') this.connect(packet, now);
       else this.connection.violate(NO_CONNECT, now);
@@ -74,7 +74,7 @@ export class Entrance {
     if (violation !== undefined) this.connection.violate(violation, now);
     else if (packet.cmd === 'auth') this.goOn(packet, this.guest, now);
     else if (packet.cmd === 'disconnect') this.connection.end('disconnect', now);
-    else this.keep(packet, now);
+    else this.keep(packet, bytes, now);
   }
 
   /** The connection is over. */
@@ -92,8 +92,8 @@ export class Entrance {
     }
   }
 
-  private keep(packet: Packet, now: Millis): void {
-    if (packet.cmd === 'publish') this.earlyBytes += packet.payload.length;
+  private keep(packet: Packet, bytes: number, now: Millis): void {
+    this.earlyBytes += bytes;
     const isTooMuch = this.early.length >= EARLY_PACKETS_MAX || this.earlyBytes > this.state.config.packetBytesMax;
     if (isTooMuch) this.connection.violate(TOO_EARLY, now);
     else this.early.push(packet);
@@ -196,7 +196,13 @@ export class Entrance {
     session.outbound.windowMax = terms.windowMax;
     connection.enter(open, now);
     if (access !== undefined) open.leash = new Leash(open, access, packet, verdict, now);
-    state.log('debug', 'connection-open', { clientId, level, clean: packet.clean ?? true, present, principal });
+    state.log('debug', 'connection-open', {
+      clientId,
+      protocol: level,
+      clean: packet.clean ?? true,
+      present,
+      principal,
+    });
     connection.send(this.connack(guest, terms, verdict, present), now);
     if (present) session.resume(now);
     for (const waiting of this.early) connection.receive(waiting, now);

@@ -32,7 +32,7 @@ export type CloseReason =
   | 'stopped';
 
 /** What a client of MQTT 5.0 hears at the end of its connection, where it hears anything. */
-export const CLOSE_CODES: Readonly<Partial<Record<CloseReason, ReasonCode>>> = {
+const CLOSE_CODES: Readonly<Partial<Record<CloseReason, ReasonCode>>> = {
   malformed: ReasonCode.MalformedPacket,
   violation: ReasonCode.ProtocolError,
   'keep-alive': ReasonCode.KeepAliveTimeout,
@@ -43,6 +43,21 @@ export const CLOSE_CODES: Readonly<Partial<Record<CloseReason, ReasonCode>>> = {
   administrative: ReasonCode.AdministrativeAction,
   stopped: ReasonCode.ServerShuttingDown,
 };
+
+/** What DISCONNECT has no word for, of what a connection may end by: table 3-13. */
+const UNSAID: ReadonlySet<ReasonCode> = new Set([
+  ReasonCode.UnsupportedProtocolVersion,
+  ReasonCode.ClientIdentifierNotValid,
+  ReasonCode.BadUserNameOrPassword,
+  ReasonCode.ServerUnavailable,
+  ReasonCode.Banned,
+  ReasonCode.BadAuthenticationMethod,
+]);
+
+/** The reason code of DISCONNECT; undefined: none is sent. `code`: what is known better than by the reason. */
+export function disconnectCode(reason: CloseReason, code: ReasonCode | undefined): ReasonCode | undefined {
+  return code === undefined || UNSAID.has(code) ? CLOSE_CODES[reason] : code;
+}
 
 /** Stable codes of `BrokerError`. */
 export type BrokerErrorCode =

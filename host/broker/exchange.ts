@@ -31,7 +31,6 @@ const NO_AUTH: Violation = { clause: 'MQTT-4.12.1-1', reason: ReasonCode.Protoco
 const TOO_MANY: Violation = { clause: 'MQTT-3.3.4-7', reason: ReasonCode.ReceiveMaximumExceeded };
 const QOS_TOO_HIGH: Violation = { clause: 'MQTT-3.2.2-11', reason: ReasonCode.QosNotSupported };
 const EXPIRY_FROM_ZERO: Violation = { clause: 'MQTT-3.14.2-2', reason: ReasonCode.ProtocolError };
-const SECOND_CONNECT: Violation = { clause: 'MQTT-3.1.0-2', reason: ReasonCode.ProtocolError };
 
 /** An open connection and what belongs to it. */
 export interface Open {
@@ -77,9 +76,6 @@ export function exchange(open: Open, packet: Packet, now: Millis): void {
       break;
     case 'auth':
       takeAuth(open, packet, now);
-      break;
-    case 'connect':
-      open.connection.violate(SECOND_CONNECT, now);
       break;
     default: // violations.ts lets no other through
   }

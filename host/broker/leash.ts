@@ -14,19 +14,6 @@ import type { Violation } from './violations.js';
 const OTHER_METHOD: Violation = { clause: 'MQTT-4.12.1-1', reason: ReasonCode.ProtocolError };
 const NO_CHALLENGE: Violation = { clause: 'MQTT-4.12.0-2', reason: ReasonCode.ProtocolError };
 
-/** Why an authorization may end, as far as DISCONNECT has a word for it: MQTT 5.0, table 3-13. */
-const DISCONNECT_CODES: ReadonlySet<ReasonCode> = new Set([
-  ReasonCode.UnspecifiedError,
-  ReasonCode.ImplementationSpecificError,
-  ReasonCode.NotAuthorized,
-  ReasonCode.ServerBusy,
-  ReasonCode.QuotaExceeded,
-  ReasonCode.AdministrativeAction,
-  ReasonCode.UseAnotherServer,
-  ReasonCode.ServerMoved,
-  ReasonCode.MaximumConnectTime,
-]);
-
 export class Leash {
   private readonly request: Omit<ConnectRequest, 'why'>;
   private readonly refreshing: Dialogue;
@@ -83,7 +70,7 @@ export class Leash {
       this.answer(ReasonCode.ContinueAuthentication, verdict.authenticationData, now);
     } else {
       const { reason, reasonString, serverReference }: Partial<Refused> = verdict.outcome === 'refused' ? verdict : {};
-      const code = reason === undefined || !DISCONNECT_CODES.has(reason) ? ReasonCode.NotAuthorized : reason;
+      const code = reason ?? ReasonCode.NotAuthorized;
       const properties = { ...(reasonString && { reasonString }), ...(serverReference && { serverReference }) };
       state.log('warn', 'authorization-ended', { clientId: client.clientId, reasonCode: code });
       connection.end('not-authorized', now, code, properties);

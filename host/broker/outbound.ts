@@ -45,6 +45,12 @@ export interface Gatekeeper {
 export const bytesOf = ({ topic, payload, properties }: BrokerMessage): number =>
   topic.length + payload.length + (properties === undefined ? 0 : properties.length);
 
+/** A message of thousands of overlapping subscriptions has as many identifiers, which may be more than itself. */
+const SUBSCRIPTION_ID_BYTES = 4;
+
+const waitingBytesOf = (packet: PublishPacket): number =>
+  bytesOf(packet) + (packet.subscriptionIds === undefined ? 0 : SUBSCRIPTION_ID_BYTES * packet.subscriptionIds.length);
+
 export class Outbound {
   /** Messages in flight at most: what the broker allows, or less if the client asks for less (Receive Maximum). */
   windowMax: number;
@@ -100,7 +106,7 @@ export class Outbound {
 
   /** Queues a message, or drops it, or drops others for it. */
   hold(packet: PublishPacket, publication: Publication, now: Millis): void {
-    const bytes = bytesOf(packet);
+    const bytes = waitingBytesOf(packet);
     if (!this.hasRoom(bytes) && this.soonestExpiry <= now) this.dropExpired(now);
     if (packet.qos > 0) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
     if (!this.hasRoom(bytes)) {
@@ -124,7 +130,7 @@ export class Outbound {
       if (open && this.repeats !== undefined) return this.nextRepeat(this.repeats);
       const packet = (open ? this.waiting.shift() : undefined) ?? this.waitingQos0.shift();
       if (packet === undefined) return undefined;
-      this.waitingBytes -= bytesOf(packet);
+      this.waitingBytes -= waitingBytesOf(packet);
       if (!gatekeeper.admits(packet, false, now)) {
         this.journal?.done(packet.entry);
         continue;
@@ -154,7 +160,7 @@ export class Outbound {
       this.settle(packet);
       return AckResult.Taken;
     }
-    this.window.delete(id);
+    this.leaveWindow(packet);
     this.journal?.released(packet);
     this.released.set(id, packet.entry);
     return AckResult.Taken;
@@ -203,7 +209,7 @@ export class Outbound {
       if (id > 0) this.window.set(id, packet);
       else {
         this.waiting.push(packet);
-        this.waitingBytes += bytesOf(packet);
+        this.waitingBytes += waitingBytesOf(packet);
         this.soonestExpiry = Math.min(this.soonestExpiry, packet.expiresAt);
       }
     }
@@ -215,7 +221,7 @@ export class Outbound {
   goOffline(): void {
     this.repeats = undefined; // all of the window, next time
     while (this.waitingQos0.size > 0) {
-      this.waitingBytes -= bytesOf(this.waitingQos0.shift()!);
+      this.waitingBytes -= waitingBytesOf(this.waitingQos0.shift()!);
       this.counters.droppedOffline++;
     }
   }
@@ -246,7 +252,7 @@ export class Outbound {
         this.soonestExpiry = Math.min(this.soonestExpiry, packet.expiresAt);
         return true;
       }
-      this.waitingBytes -= bytesOf(packet);
+      this.waitingBytes -= waitingBytesOf(packet);
       this.counters.droppedExpired++;
       this.journal?.done(packet.entry);
       return false;
@@ -257,12 +263,17 @@ export class Outbound {
 
   /** The handshake is over without PUBREL and PUBCOMP. */
   private settle(packet: PublishPacket): void {
+    this.leaveWindow(packet);
+    this.journal?.done(packet.entry);
+  }
+
+  /** It may be acknowledged before it was sent again: then it is not. */
+  private leaveWindow(packet: PublishPacket): void {
     this.window.delete(packet.messageId);
     if (this.repeats?.includes(packet)) {
       const others = this.repeats.filter((other) => other !== packet);
       this.repeats = others.length > 0 ? others : undefined;
     }
-    this.journal?.done(packet.entry);
   }
 
   private hasRoom(bytes: number): boolean {
@@ -273,7 +284,7 @@ export class Outbound {
   }
 
   private dropOldestQos0(): void {
-    this.waitingBytes -= bytesOf(this.waitingQos0.shift()!);
+    this.waitingBytes -= waitingBytesOf(this.waitingQos0.shift()!);
     this.counters.droppedSlow++;
   }
 }

@@ -1,25 +1,30 @@
 // The last retained message of each topic, in a tree of levels so that a filter with wildcards visits only what it may
-// match. Walks are loops, not recursion: a name may have 65,535 levels.
+// match.
 import type { Millis } from '../ports.js';
 import { bytesOf } from './outbound.js';
 import type { BrokerMessage } from './packets.js';
-
-const DOLLAR = 0x24;
-
-class Node {
-  children: Map<string, Node> | undefined;
-  message: BrokerMessage | undefined;
-}
+import { RetainedNode, RetainedWalk } from './retained-walk.js';
 
 export interface RetainedLimits {
   readonly retainedMessagesMax: number;
   readonly retainedBytesMax: number;
 }
 
+/** What a level of a topic takes that no other topic shares, about: a node, a Map, a string. The first one of a message is free. */
+export const RETAINED_LEVEL_BYTES = 256;
+
+/** Nodes of the tree that may be visited in one millisecond for new subscriptions, all together: at most so long do others wait. */
+const STEPS_PER_MS = 10_000;
+
 export class RetainedStore {
-  private readonly root = new Node();
+  private readonly root = new RetainedNode();
   private count = 0;
+  private nodes = 0;
   private bytes = 0;
+  /** Counts the messages that were set. */
+  private clock = 0;
+  private steps = 0;
+  private steppedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly limits: RetainedLimits) {}
 
@@ -28,48 +33,63 @@ export class RetainedStore {
     return this.count;
   }
 
-  /** The topic's message. */
-  get(topic: string): BrokerMessage | undefined {
-    let node: Node | undefined = this.root;
-    for (const level of topic.split('/')) {
-      node = node.children?.get(level);
-      if (node === undefined) return undefined;
-    }
-    return node.message;
-  }
-
   /** Replaces the topic's message; false, with the old one gone as [MQTT-3.3.1-5] asks, when there is no room. */
   set(message: BrokerMessage): boolean {
-    this.clear(message.topic);
+    const levels = message.topic.split('/');
+    this.clearLevels(levels);
     const bytes = bytesOf(message);
-    if (!this.hasRoomFor(bytes)) return false;
-    let node = this.root;
-    for (const level of message.topic.split('/')) {
+    const path = this.pathOf(levels);
+    const missing = levels.length + 1 - path.length;
+    if (!this.hasRoomFor(bytes, missing)) return false;
+    let node = path.at(-1)!;
+    for (const level of levels.slice(path.length - 1)) {
+      const next = new RetainedNode();
       node.children ??= new Map();
-      let next = node.children.get(level);
-      if (next === undefined) {
-        next = new Node();
-        node.children.set(level, next);
-      }
+      node.children.set(level, next);
       node = next;
     }
     node.message = message;
+    node.setAt = ++this.clock;
     this.count++;
+    this.nodes += missing;
     this.bytes += bytes;
     return true;
   }
 
   /** Forgets the topic's message. True when there was one. */
   clear(topic: string): boolean {
-    const levels = topic.split('/');
-    const path: Node[] = [this.root];
-    for (const level of levels) {
-      const next = path.at(-1)!.children?.get(level);
-      if (next === undefined) return false;
-      path.push(next);
+    return this.clearLevels(topic.split('/'));
+  }
+
+  /** Messages that are delivered to nobody any more at `now`: those to be cleared. */
+  expired(now: Millis): BrokerMessage[] {
+    const all = new RetainedWalk(this.root, '#', this.clock, true);
+    return [...all.rest()].filter((message) => message.expiresAt <= now);
+  }
+
+  /** Through the messages that are there now and whose topic the valid filter takes in. The order depends only on the calls made before. */
+  walk(filter: string): RetainedWalk {
+    return new RetainedWalk(this.root, filter, this.clock);
+  }
+
+  /** Whether one more step of a walk may be taken at `now`; false: at the next millisecond. */
+  takeStep(now: Millis): boolean {
+    if (now !== this.steppedAt) {
+      this.steppedAt = now;
+      this.steps = 0;
     }
+    return this.steps++ < STEPS_PER_MS;
+  }
+
+  /** All at once. */
+  match(filter: string): BrokerMessage[] {
+    return [...this.walk(filter).rest()];
+  }
+
+  private clearLevels(levels: readonly string[]): boolean {
+    const path = this.pathOf(levels);
     const last = path.at(-1)!;
-    if (last.message === undefined) return false;
+    if (path.length <= levels.length || last.message === undefined) return false;
     this.count--;
     this.bytes -= bytesOf(last.message);
     last.message = undefined;
@@ -77,65 +97,28 @@ export class RetainedStore {
       if (path[i]!.message !== undefined || path[i]!.children !== undefined) break;
       const siblings = path[i - 1]!.children!;
       siblings.delete(levels[i - 1]!);
+      this.nodes--;
       if (siblings.size > 0) break;
       path[i - 1]!.children = undefined;
     }
     return true;
   }
 
-  /** Messages that are delivered to nobody any more at `now`: those to be cleared. */
-  expired(now: Millis): BrokerMessage[] {
-    return descendants([this.root], false).filter((message) => message.expiresAt <= now);
-  }
-
-  /** True when a message of so many bytes can come in addition. */
-  hasRoomFor(bytes: number): boolean {
-    return this.count < this.limits.retainedMessagesMax && this.bytes + bytes <= this.limits.retainedBytesMax;
-  }
-
-  /** Every message whose topic the valid filter takes in. The order depends only on the calls made before. */
-  match(filter: string): BrokerMessage[] {
-    let frontier: Node[] = [this.root];
-    const levels = filter.split('/');
-    for (let i = 0; i < levels.length; i++) {
-      const level = levels[i]!;
-      if (level === '#') return descendants(frontier, i === 0);
-      const ahead: Node[] = [];
-      for (const node of frontier) {
-        if (level === '+') pushChildren(node, i === 0, ahead);
-        else {
-          const child = node.children?.get(level);
-          if (child !== undefined) ahead.push(child);
-        }
-      }
-      if (ahead.length === 0) return [];
-      frontier = ahead;
+  /** The nodes along the levels from the root on, as far as there are any. */
+  private pathOf(levels: readonly string[]): RetainedNode[] {
+    let node: RetainedNode | undefined = this.root;
+    const path = [node];
+    for (const level of levels) {
+      node = node.children?.get(level);
+      if (node === undefined) break;
+      path.push(node);
     }
-    return frontier.flatMap((node) => node.message ?? []);
+    return path;
   }
-}
 
-/** A leading wildcard does not see the server's own topics [MQTT-4.7.2-1]. */
-function pushChildren(node: Node, leading: boolean, into: Node[]): void {
-  if (node.children === undefined) return;
-  for (const [level, child] of node.children) {
-    if (!leading || level.charCodeAt(0) !== DOLLAR) into.push(child);
+  private hasRoomFor(bytes: number, nodes: number): boolean {
+    const { retainedMessagesMax, retainedBytesMax } = this.limits;
+    const levelBytes = (this.nodes + nodes - this.count - 1) * RETAINED_LEVEL_BYTES;
+    return this.count < retainedMessagesMax && this.bytes + bytes + Math.max(0, levelBytes) <= retainedBytesMax;
   }
-}
-
-/** The messages of the nodes, as `#` includes the parent level, and of all below, breadth first. */
-function descendants(roots: readonly Node[], leading: boolean): BrokerMessage[] {
-  const found: BrokerMessage[] = [];
-  let level = roots;
-  let first = leading;
-  while (level.length > 0) {
-    const below: Node[] = [];
-    for (const node of level) {
-      if (node.message !== undefined) found.push(node.message);
-      pushChildren(node, first, below);
-    }
-    first = false;
-    level = below;
-  }
-  return found;
 }

@@ -1,6 +1,7 @@
 // By which ways a message reaches its subscribers: all subscriptions by their filters, and for topics that were asked for
 // lately the answer.
 import { TopicTree } from '../core/topic-tree.js';
+import { topicLevels } from '../core/topics.js';
 import type { Qos } from '../ports.js';
 import type { Session } from './session.js';
 import { ShareGroup, sharedParts } from './shared.js';
@@ -16,12 +17,20 @@ export interface Subscription {
   readonly ids: readonly number[] | undefined;
 }
 
+/** What a level of a filter takes in the tree, about: a node, a Map, a string. */
+const FILTER_LEVEL_BYTES = 256;
+
+/** What a filter takes that shares no level with others. A message passes by all levels that match, so this bounds time too. */
+export const filterBytesOf = (filter: string): number => filter.length + topicLevels(filter) * FILTER_LEVEL_BYTES;
+
 /** What one session, or one of those that share a subscription, gets of a message. */
 export class Route {
   qos: Qos;
   retainAsPublished: boolean;
   /** Of all subscriptions that match [MQTT-3.3.4-3], [MQTT-3.3.4-4]. */
   ids: readonly number[] | undefined;
+  /** These, once they are of more than one subscription: a list of the route's own. */
+  private ownIds: number[] | undefined;
   /** Subscriptions besides the first. */
   private others: Subscription[] | undefined;
 
@@ -41,7 +50,7 @@ export class Route {
     this.others.push(subscription);
     if (subscription.qos > this.qos) this.qos = subscription.qos;
     this.retainAsPublished ||= subscription.retainAsPublished;
-    if (subscription.ids !== undefined) this.ids = [...(this.ids ?? []), ...subscription.ids];
+    if (subscription.ids !== undefined) this.addIds(subscription.ids);
   }
 
   /** What is left of it for the client that has published the message [MQTT-3.8.3-3]. */
@@ -54,10 +63,19 @@ export class Route {
     for (const subscription of left.slice(1)) route.merge(subscription);
     return route;
   }
+
+  /** Thousands of subscriptions of one session may match: the list grows, and is not made anew for each. */
+  private addIds(ids: readonly number[]): void {
+    this.ownIds ??= [...(this.ids ?? [])];
+    for (const id of ids) this.ownIds.push(id);
+    this.ids = this.ownIds;
+  }
 }
 
 /** Ways of this many are remembered; beyond that all are forgotten. */
 const REMEMBERED_ROUTES_MAX = 65_536;
+/** Longer topics are not remembered: of the longest ones, so many would take gigabytes. */
+const REMEMBERED_TOPIC_CHARS_MAX = 256;
 
 export class Routes {
   private readonly tree = new TopicTree<Session | ShareGroup, Subscription | ShareGroup>();
@@ -116,6 +134,7 @@ export class Routes {
     const known = this.remembered.get(topic);
     if (known !== undefined) return known;
     const routes = this.find(topic);
+    if (topic.length > REMEMBERED_TOPIC_CHARS_MAX) return routes;
     if (this.rememberedRoutes + routes.length >= REMEMBERED_ROUTES_MAX) this.forget();
     this.remembered.set(topic, routes);
     this.rememberedRoutes += routes.length + 1;

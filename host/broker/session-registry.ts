@@ -1,6 +1,7 @@
 // The sessions by client identifier: which one a CONNECT gets, and when one ends.
 import type { Millis } from '../ports.js';
 import type { DurableState, LoadedSession } from './durable.js';
+import { filterBytesOf } from './routes.js';
 import { Session } from './session.js';
 import { SessionJournal } from './session-journal.js';
 import type { BrokerState } from './state.js';
@@ -60,7 +61,7 @@ export class SessionRegistry {
       this.end(session, now);
       return false;
     }
-    session.goOffline(now);
+    session.goOffline();
     this.endAt(session, now + session.expiryMs);
     return true;
   }
@@ -90,6 +91,7 @@ export class SessionRegistry {
       for (const { identifier, ...record } of subscriptions) {
         const subscription = { ...record, session, ids: identifier === 0 ? undefined : [identifier] };
         session.subscriptions.set(record.filter, subscription);
+        session.subscriptionBytes += filterBytesOf(record.filter);
         this.state.routes.add(subscription, true);
       }
       if (endsAt === undefined) this.endAt(session, now + expiryMs);

@@ -18,6 +18,8 @@ export interface Wire extends Gatekeeper {
   /** Whether the client may have messages of that topic. */
   mayReceive(topic: string): boolean;
   takeOver(now: Millis): void;
+  /** Calls `pump` a little later. */
+  pumpLater(now: Millis): void;
 }
 
 /** Something with a timer in the broker's queue. */
@@ -27,6 +29,8 @@ export interface Due {
 
 export class Session {
   readonly subscriptions = new SmallMap<string, Subscription>();
+  /** What the filters of these take, as `filterBytesOf` has it. */
+  subscriptionBytes = 0;
   readonly outbound: Outbound;
   /**
    * QoS 2 messages from the client that are published and owed a PUBREL; a PUBLISH of these is a repetition. By their
@@ -38,8 +42,8 @@ export class Session {
   wire: Wire | undefined;
   /** While it has no connection: the timer that ends it. */
   expiry: Timer<Due> | undefined;
-  /** Retained messages that are on their way to new subscriptions, one subscription after another. */
-  private replays: Replay[] | undefined;
+  /** Retained messages that are on their way to new subscriptions, one subscription after another: by filter. */
+  private replays: Map<string, Replay> | undefined;
 
   constructor(
     readonly clientId: string,
@@ -80,14 +84,15 @@ export class Session {
 
   /** Retained messages for a new subscription: sent as fast as the client takes them, so that none is dropped for want of room. */
   replay(replay: Replay, now: Millis): void {
-    this.replays ??= [];
-    this.replays.push(replay);
+    this.replays ??= new Map();
+    this.replays.delete(replay.filter); // the one before begins anew, behind the others
+    this.replays.set(replay.filter, replay);
     this.pump(now);
   }
 
   /** The subscription is gone: what is retained is of no more interest to it. */
   cancelReplay(filter: string): void {
-    this.replays = this.replays?.filter((replay) => replay.filter !== filter);
+    this.replays?.delete(filter);
   }
 
   /** Sends what waits, as far as window and network allow. */
@@ -108,15 +113,8 @@ export class Session {
     this.pump(now);
   }
 
-  /** The connection is gone, the session stays. What was retained and has not been sent waits with the rest. */
-  goOffline(now: Millis): void {
-    const replays = this.replays ?? [];
-    this.replays = undefined;
-    for (const replay of replays) {
-      for (let next = replay.next(); next !== undefined; next = replay.next()) {
-        this.deliver(new Publication(next), replay.qosOf(next), true, replay.ids, now);
-      }
-    }
+  /** The connection is gone, the session stays. What was retained and has not been sent waits for the next one. */
+  goOffline(): void {
     this.outbound.goOffline();
   }
 
@@ -127,19 +125,29 @@ export class Session {
   }
 
   private pumpReplays(now: Millis): void {
-    const replays = this.replays ?? [];
-    while (replays.length > 0 && this.wire !== undefined && !this.wire.isCongested()) {
-      const replay = replays[0]!;
-      const message = replay.peek();
-      if (message === undefined) replays.shift();
-      else {
-        const qos = replay.qosOf(message);
-        if (!this.outbound.isOpen(qos)) return;
-        replay.next();
-        this.deliver(new Publication(message), qos, true, replay.ids, now);
-      }
+    for (const replay of this.replays?.values() ?? []) {
+      if (!this.goOn(replay, now)) return;
+      this.replays?.delete(replay.filter);
     }
-    if (replays.length === 0) this.replays = undefined;
+    this.replays = undefined;
+  }
+
+  /** Sends as much of it as may be now. True: all. */
+  private goOn(replay: Replay, now: Millis): boolean {
+    const { outbound } = this;
+    for (;;) {
+      const { wire } = this;
+      if (wire === undefined || wire.isCongested()) return false;
+      const message = replay.peek(now);
+      if (message === undefined) {
+        if (!replay.isOver) wire.pumpLater(now);
+        return replay.isOver;
+      }
+      const qos = replay.qosOf(message);
+      if (!outbound.isOpen(qos)) return false;
+      replay.next();
+      this.deliver(new Publication(message), qos, true, replay.ids, now);
+    }
   }
 }
 

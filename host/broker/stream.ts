@@ -82,6 +82,14 @@ export class PacketStream implements Sink {
     return this.connection.client?.clientId;
   }
 
+  /**
+   * The broker waits for its journal with so many answers to this client that it wants to hear no more of it. It does not tell
+   * when that is over: whoever reads looks again.
+   */
+  get isHeldUp(): boolean {
+    return this.connection.isHeldUp;
+  }
+
   /** Bytes from the client, in any pieces. They are the caller's again when this returns. */
   receive(bytes: Uint8Array, now: Millis): void {
     if (this.connection.isClosed || bytes.length === 0) return;
@@ -136,17 +144,17 @@ export class PacketStream implements Sink {
     const { connection, now } = this;
     const decoded = decode(frame, bodyAt, this.level, now);
     if ('fault' in decoded) connection.abandon('malformed', decoded.fault.why, now, decoded.fault.reason);
-    else if (decoded.packet.cmd === 'publish') this.takePublish(decoded.packet);
+    else if (decoded.packet.cmd === 'publish') this.takePublish(decoded.packet, frame.length);
     else {
       if (decoded.packet.cmd === 'connect' && this.level === undefined) this.learn(decoded.packet);
-      connection.receive(decoded.packet, now);
+      connection.receive(decoded.packet, now, frame.length);
     }
     return !connection.isClosed;
   }
 
-  private takePublish(packet: PublishPacket): void {
+  private takePublish(packet: PublishPacket, bytes: number): void {
     const resolved = this.incoming === undefined ? packet : this.incoming.resolve(packet);
-    if (typeof resolved === 'object') this.connection.receive(resolved, this.now);
+    if (typeof resolved === 'object') this.connection.receive(resolved, this.now, bytes);
     else this.connection.abandon('malformed', 'topic-alias', this.now, resolved);
   }
 

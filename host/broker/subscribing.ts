@@ -1,11 +1,13 @@
 // SUBSCRIBE and UNSUBSCRIBE: sections 3.8 to 3.11.
 import { topicLevels } from '../core/topics.js';
 import type { Millis, Qos } from '../ports.js';
+import type { BrokerConfig } from './config.js';
 import type { Open } from './exchange.js';
 import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
 import { Replay } from './replay.js';
-import type { Subscription } from './routes.js';
+import { filterBytesOf, type Subscription } from './routes.js';
+import type { Session } from './session.js';
 import { sharedParts, topicFilterOf } from './shared.js';
 
 /** Retain Handling: MQTT 5.0, 3.8.3.1. */
@@ -43,6 +45,7 @@ function grant(open: Open, request: SubscriptionRequest, ids: readonly number[] 
   const qos = Math.min(request.qos, state.config.qosMax) as Qos;
   const subscription = { filter, session, qos, noLocal: nl, retainAsPublished: rap, ids };
   const isNew = !session.subscriptions.has(filter);
+  if (isNew) session.subscriptionBytes += filterBytesOf(filter);
   session.subscriptions.set(filter, subscription);
   state.routes.add(subscription, isNew); // [MQTT-3.8.4-3]
   session.journal?.subscribed(subscription);
@@ -57,14 +60,19 @@ function reasonAgainst({ state, session, client, permit }: Open, filter: string,
   const { config, counters } = state;
   const topicFilter = topicFilterOf(filter);
   if (topicLevels(topicFilter) > config.topicLevelsMax) return ReasonCode.TopicFilterInvalid;
-  if (session.subscriptions.size >= config.subscriptionsPerSessionMax && !session.subscriptions.has(filter)) {
-    return ReasonCode.QuotaExceeded;
-  }
+  if (!session.subscriptions.has(filter) && !hasRoomFor(filter, session, config)) return ReasonCode.QuotaExceeded;
   if (permit?.subscribe(topicFilter, qos) !== false) return undefined;
   counters.subscriptionsDenied++;
   const { clientId, principal } = client;
   state.log('warn', 'subscribe-denied', { clientId, principal, filter });
   return ReasonCode.NotAuthorized;
+}
+
+function hasRoomFor(filter: string, { subscriptions, subscriptionBytes }: Session, config: BrokerConfig): boolean {
+  return (
+    subscriptions.size < config.subscriptionsPerSessionMax &&
+    subscriptionBytes + filterBytesOf(filter) <= config.subscriptionBytesPerSessionMax
+  );
 }
 
 export function takeUnsubscribe({ state, connection, session }: Open, packet: UnsubscribePacket, now: Millis): void {
@@ -73,6 +81,7 @@ export function takeUnsubscribe({ state, connection, session }: Open, packet: Un
     const subscription = session.subscriptions.get(filter);
     if (subscription === undefined) return ReasonCode.NoSubscriptionExisted;
     session.subscriptions.delete(filter);
+    session.subscriptionBytes -= filterBytesOf(filter);
     session.cancelReplay(filter);
     session.journal?.unsubscribed(filter);
     state.routes.remove(subscription);

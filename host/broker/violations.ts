@@ -48,6 +48,9 @@ const badFilter = (clause: Clause): Violation => ({ clause, reason: ReasonCode.T
 /** The clause of the version that is spoken. */
 const clauseOf = (level: Level, before5: Clause, in5: Clause): Clause => (level === LEVEL_MQTT_5 ? in5 : before5);
 
+/** Of a CONNECT on a connection that has had one, whatever is in it. */
+export const SECOND_CONNECT: Violation = protocolError('MQTT-3.1.0-2');
+
 /** Of a packet from a client that speaks `level`; of a CONNECT, the level that it asks for. */
 export function violationOf(packet: Packet, level: Level): Violation | undefined {
   switch (packet.cmd) {

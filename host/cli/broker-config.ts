@@ -1,10 +1,16 @@
-// The configuration file of `thimble broker`: JSON, checked against a schema, defaults for everything.
+// The configuration file of `thimble broker`: JSON, checked against one schema, defaults for everything.
+import { dirname, resolve } from 'node:path';
 import { Ajv } from 'ajv';
-import { PERMISSIONS_SCHEMA } from '../core/permissions-schema.js';
-import { PREDEFINED_SCHEMA } from '../core/predefined-schema.js';
+import type { BrokerConfig } from '../broker/config.js';
 import { explainSchemaError } from '../core/schema-error.js';
 import type { GatewayConfig } from '../gateway/index.js';
+import type { IdentityConfig } from '../identity/index.js';
+import type { ListenerLimits, ListenerSpec, TlsSpec } from '../net/listeners.js';
 import { parseNode, UpstreamUrlError } from '../net/mqtt-nodes.js';
+import type { LogFormat, LogLevel } from '../server/logs.js';
+import type { BrokerListener, Durability } from '../server/options.js';
+import { parseJson } from './broker-json.js';
+import { BROKER_CONFIG_SCHEMA, UNLIMITED } from './broker-schema.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 
@@ -18,80 +24,69 @@ export interface UpstreamFileConfig {
   readonly keepAliveS?: number;
 }
 
-export interface BrokerFileConfig {
+/** As in the file. */
+interface FileContent {
+  readonly listeners?: readonly (Omit<ListenerSpec, 'host'> & { readonly host?: string })[];
+  readonly limits?: Readonly<Record<string, unknown>>;
+  readonly listenerLimits?: Partial<ListenerLimits>;
+  readonly identity?: IdentityConfig;
+  readonly data?: string;
+  readonly durability?: Durability;
+  readonly sys?: { readonly intervalMs?: number };
+  readonly log?: { readonly level?: LogLevel; readonly format?: LogFormat };
   readonly gateway?: Partial<GatewayConfig>;
   readonly upstream?: UpstreamFileConfig;
 }
 
-const whole = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum });
+export interface BrokerFileConfig extends Omit<FileContent, 'limits' | 'listeners'> {
+  /** With what the files hold that `tls` names. */
+  readonly listeners?: readonly BrokerListener[];
+  readonly limits?: Partial<Omit<BrokerConfig, 'access'>>;
+  /** Where the file is, and file names in it begin. */
+  readonly folder: string;
+}
 
-/** Ranges as documented at GatewayConfig. */
-const SCHEMA = {
-  type: 'object',
-  properties: {
-    gateway: {
-      type: 'object',
-      properties: {
-        gwId: whole(0, 255),
-        predefined: PREDEFINED_SCHEMA,
-        permissions: PERMISSIONS_SCHEMA,
-        tRetryMs: whole(1, 600_000),
-        nRetry: whole(0, 100),
-        tAdvMs: {
-          anyOf: [{ const: 0 }, whole(1_000, 65_535_000)],
-          description: '0 (never), or a whole number from 1000 to 65535000',
-        },
-        tWaitMs: whole(1, 3_600_000),
-        maxPacketBytes: whole(16, 65_535),
-        topicBytesMax: whole(1, 65_527),
-        topicsMax: whole(1, 65_534),
-        namesBytesMax: whole(1_024, 2 ** 30),
-        subscriptionsMax: whole(1, 65_535),
-        bufferMessagesMax: whole(1, 65_535),
-        bufferBytesMax: whole(256, 2 ** 30),
-        requestsMax: whole(1, 1_024),
-        qos2Max: whole(1, 65_535),
-        recentMax: whole(1, 1_024),
-        lateDuplicateMs: whole(0, 60_000),
-        sessionsMax: whole(1, 2 ** 20),
-        dialogsMax: whole(1, 65_535),
-        upstreamTimeoutMs: whole(1, 600_000),
-        upstreamRetryMs: whole(1, 600_000),
-        upstreamRetryMsMax: whole(1, 600_000),
-        connectionlessClientId: { type: 'string', minLength: 1, maxLength: 65_535 },
-      },
-      additionalProperties: false,
-    },
-    upstream: {
-      type: 'object',
-      properties: {
-        urls: { type: 'array', minItems: 1, items: { type: 'string' } },
-        protocolVersion: { enum: [4, 5] },
-        keepAliveS: whole(0, 65_535),
-      },
-      additionalProperties: false,
-    },
-  },
-  additionalProperties: false,
-};
+const validate = new Ajv({ strict: false, verbose: true }).compile<FileContent>(BROKER_CONFIG_SCHEMA);
 
-const validate = new Ajv({ strict: false, verbose: true }).compile(SCHEMA);
-
-/** Reads and checks a file. Throws ERR_USAGE_CONFIG and ERR_UPSTREAM_URL with the place and what is allowed. */
+/**
+ * Reads and checks a file, and the files with keys and certificates that it names. Throws ERR_USAGE_CONFIG, ERR_USAGE_FILE and
+ * ERR_UPSTREAM_URL with the place and what is allowed.
+ */
 export function readBrokerConfig(file: string): BrokerFileConfig {
-  let value: unknown;
-  const text = readInput('--config', file).toString('utf8');
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError('ERR_USAGE_CONFIG', `${file}: not JSON: ${(error as Error).message}`);
-  }
+  const value = parseJson(file, readInput('--config', file).toString('utf8'));
   if (!validate(value)) {
     throw new UsageError('ERR_USAGE_CONFIG', `${file}: ${explainSchemaError(validate.errors!, 'the configuration')}`);
   }
-  const config = value as BrokerFileConfig;
-  checkUrls(file, config.upstream?.urls ?? []);
-  return config;
+  checkUrls(file, value.upstream?.urls ?? []);
+  const folder = dirname(resolve(file));
+  const { listeners, limits, data, ...rest } = value;
+  return {
+    ...rest,
+    ...(listeners && { listeners: listeners.map((one, i) => withFiles(one, `${file}: listeners[${i}].tls`, folder)) }),
+    ...(limits && { limits: numbersOf(limits) }),
+    ...(data !== undefined && { data: resolve(folder, data) }),
+    folder,
+  };
+}
+
+const PEM_FILES = ['key', 'cert', 'ca', 'crl'] as const;
+
+function withFiles(listener: BrokerListener, place: string, folder: string): BrokerListener {
+  if (listener.tls === undefined) return listener;
+  const tls: { -readonly [K in keyof TlsSpec]: TlsSpec[K] } = { ...listener.tls };
+  for (const part of PEM_FILES) {
+    const name = tls[part];
+    if (name !== undefined) tls[part] = readInput(`${place}.${part}`, resolve(folder, name)).toString('utf8');
+  }
+  return { ...listener, tls };
+}
+
+function numbersOf(limits: Readonly<Record<string, unknown>>): Partial<Omit<BrokerConfig, 'access'>> {
+  const entries = Object.entries(limits).map(([name, value]) => [
+    name,
+    value === UNLIMITED && name !== 'responseTopicPrefix' ? Number.POSITIVE_INFINITY : value,
+  ]);
+  return Object.fromEntries(entries) as Partial<Omit<BrokerConfig, 'access'>>;
 }
 
 function checkUrls(file: string, urls: readonly string[]): void {

@@ -1,24 +1,23 @@
-// What stands behind the gateway of `thimble broker`: a broker of our own, or any other, for each client or for all together.
+// Another broker behind the gateway of `thimble broker`, for each client or for all together.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { Broker } from '../broker/broker.js';
-import { BrokerUpstream } from '../broker/upstream.js';
 import { AggregatingUpstream } from '../gateway/aggregating.js';
 import { aggregateMetrics } from '../metrics/aggregate.js';
-import { brokerMetrics } from '../metrics/broker.js';
 import type { MetricFamily } from '../metrics/text.js';
+import { BrokerTimer } from '../net/broker-timer.js';
 import { monotonicNow } from '../net/clock.js';
 import { parseNode } from '../net/mqtt-nodes.js';
 import { MqttUpstream, type MqttUpstreamOptions } from '../net/mqtt-upstream.js';
-import { BrokerTimer, listenTcp } from '../net/tcp.js';
 import type { Log, Random, Store, Upstream } from '../ports.js';
+import type { RunningBroker } from '../server/running-broker.js';
 import type { UpstreamFileConfig } from './broker-config.js';
 import { UsageError } from './failure.js';
 import { readInput } from './files.js';
 
+/** What stands behind the gateway. */
 export interface Behind {
   readonly upstream: Upstream;
-  /** TCP port of our own broker. */
-  readonly mqtt?: number;
+  /** Our own broker. */
+  readonly own?: RunningBroker;
   /** Where the other broker is, without what is secret. */
   readonly brokers?: readonly string[];
   metrics(): MetricFamily[];
@@ -28,18 +27,6 @@ export interface Behind {
 interface Surroundings {
   readonly random: Random;
   readonly log?: Log;
-}
-
-/** Our own broker. Rejects with TcpListenError. */
-export async function ownBroker(host: string, port: number, { random, log }: Surroundings): Promise<Behind> {
-  const broker = new Broker({}, { random, ...(log && { log }) });
-  const tcp = await listenTcp(broker, { host, port, ...(log && { log }) });
-  return {
-    upstream: new BrokerUpstream(broker),
-    mqtt: tcp.port,
-    metrics: () => brokerMetrics(broker),
-    close: () => tcp.close(),
-  };
 }
 
 /** What the command line says of another broker. */

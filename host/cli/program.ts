@@ -61,15 +61,28 @@ function createProgram(): Command {
 
   program
     .command('broker')
-    .description('run the MQTT-SN gateway on real sockets, before an MQTT broker of our own or any other')
+    .description(
+      'run an MQTT broker (3.1, 3.1.1, 5.0) and an MQTT-SN gateway (1.2), or the gateway before another broker',
+    )
     .optionsGroup('Where it listens:')
     .option('--host <address>', 'address or name to listen on; 0.0.0.0 for every interface', '127.0.0.1')
-    .option('--mqtt <port>', 'TCP port of our own MQTT 3.1.1 broker, 0 for any free one; default: 1883')
+    .option('--mqtt <port>', 'TCP port of MQTT, 0 for any free one; default: 1883, where no other listener is named')
+    .option('--mqtts <port>', 'TCP port of MQTT over TLS, such as 8883; default: none')
+    .option('--ws <port>', 'TCP port of MQTT over WebSocket, at the path /mqtt; default: none')
+    .option('--wss <port>', 'TCP port of MQTT over WebSocket and TLS; default: none')
     .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
     .option('--broadcast <ip:port>', 'broadcast address or multicast group for ADVERTISE and GWINFO; default: none')
     .option('--metrics <port>', 'TCP port where Prometheus reads /metrics, 0 for any free one; default: none')
     .option('--serial <line>', 'a board on a serial line, as of serve-serial; repeatable', collect)
     .option('--baud <n>', 'bits per second of the serial lines; default: 115200')
+    .optionsGroup('TLS of --mqtts and --wss:')
+    .option('--tls-key <file>', 'PEM of the private key, without a passphrase')
+    .option('--tls-cert <file>', "PEM of the broker's certificate, then of those between it and its authority")
+    .option(
+      '--tls-ca <file>',
+      "PEM of who signs clients' certificates, which are then required; default: none are asked for",
+    )
+    .option('--tls-crl <file>', 'PEM of lists of revoked client certificates; default: none')
     .optionsGroup('Another broker instead of our own:')
     .option('--upstream <url>', 'mqtt://, mqtts://, ws:// or wss://; repeatable: nodes of one cluster', collect)
     .option('--upstream-ca <file>', "PEM of who signs the broker's certificate; default: the system's authorities")
@@ -78,19 +91,30 @@ function createProgram(): Command {
     .option('--upstream-insecure', 'take any certificate of the broker: only for trying things out; default: off')
     .option('--aggregate', 'one MQTT connection for all clients; default: one for each')
     .optionsGroup('What it knows and keeps:')
-    .option('--config <file>', 'JSON with predefined topics, permissions, timers and limits, see docs/CLI.md')
     .option(
-      '--store <folder>',
-      "where the gateway's sessions outlive the process (our own broker's never do); made if missing; default: nowhere",
+      '--config <file>',
+      'JSON with listeners, limits, identity and more, see docs/BROKER.md; SIGHUP reads it again',
     )
+    .option(
+      '--data <folder>',
+      'where sessions and messages, of broker and gateway, outlive the process; made if missing; default: nowhere',
+    )
+    .option(
+      '--durability <level>',
+      'disk: what is acknowledged survives a power cut; process: kill -9 alone, and is faster; default: disk',
+    )
+    .option('--store <folder>', "like --data, for the gateway's sessions alone; default: nowhere")
     .optionsGroup('What it says:')
+    .option('--log-level <level>', 'debug, info, warn or error, to stderr; default: warnings of the broker')
+    .option('--log-format <format>', 'text, or json: one object a line; default: text')
+    .option('--verbose', 'the same as --log-level debug')
     .option('--pcap <file>', 'write every MQTT-SN datagram for Wireshark')
-    .option('--verbose', 'log what happens to stderr')
     .option('--json', 'print where it listens as one JSON line')
     .addHelpText(
       'after',
-      '\nExample:\n  thimble broker --mqtt 0 --sn 0 --json' +
-        '\n  thimble broker --upstream mqtts://broker.example:8883 --store /var/lib/thimble --metrics 9464',
+      '\nExample:\n  thimble broker' +
+        '\n  thimble broker --data /var/lib/thimble --mqtts 8883 --tls-key key.pem --tls-cert cert.pem --metrics 9464' +
+        '\n  thimble broker --upstream mqtts://broker.example:8883 --data /var/lib/thimble',
     )
     .action(async (options) => (await import('./broker.js')).runBroker(options));
 

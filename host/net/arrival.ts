@@ -20,12 +20,12 @@ export class Arrival {
     this.address = socket.remoteAddress && plainAddress(socket.remoteAddress);
     this.port = socket.remotePort;
     socket.on('error', (error: NodeJS.ErrnoException) => this.failed(error));
-    socket.on('close', () => clearTimeout(this.timeout));
   }
 
   /** The end, at once, unless `served` within so long. */
   limit(ms: Millis): void {
     this.timeout = setTimeout(() => this.refuse('too-slow'), ms);
+    this.socket.on('close', () => clearTimeout(this.timeout));
   }
 
   serve(socket: MqttSocket): void {

@@ -127,8 +127,8 @@ export class Listener {
     server.on('secureConnection', (socket) => this.toProtocol(socket, request));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const arrival = this.securing.get(endsOf(socket));
-      if (error.code === 'ECONNRESET')
-        arrival?.failed(error); // a probe, or a change of mind
+      // A probe, or a change of mind, is not worth an operator's time.
+      if (error.code === 'ECONNRESET') arrival?.failed(error);
       else arrival?.refuse('tls', { reason: error.code ?? error.message });
       socket.destroy();
     });

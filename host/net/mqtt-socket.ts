@@ -30,6 +30,9 @@ export const SOCKET_LIMITS: SocketLimits = {
   closeGraceMs: 1_000,
 };
 
+/** How often a client is looked after that is not read for the journal's sake, ms. */
+const HELD_UP_MS = 10;
+
 /** What all sockets of a broker share. */
 export interface SocketContext {
   readonly broker: Broker;
@@ -103,7 +106,8 @@ export class MqttSocket implements ChannelEvents {
     this.rest = setTimeout(
       () => {
         this.rest = undefined;
-        this.read();
+        if (this.stream.isHeldUp) this.pauseUntil(this.context.clock() + HELD_UP_MS);
+        else this.read();
       },
       Math.min(delay, TIMEOUT_MS_MAX),
     );
@@ -125,8 +129,8 @@ export class MqttSocket implements ChannelEvents {
     const { clock, timer } = this.context;
     this.stream.receive(chunk, clock());
     timer.wake();
-    const { resumeAt } = this.stream;
-    if (resumeAt > 0) this.pauseUntil(resumeAt);
+    const { resumeAt, isHeldUp } = this.stream;
+    if (resumeAt > 0 || isHeldUp) this.pauseUntil(isHeldUp ? Math.max(resumeAt, clock() + HELD_UP_MS) : resumeAt);
   }
 
   drained(): void {

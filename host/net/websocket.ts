@@ -35,6 +35,7 @@ const CLOSE_CODES: Readonly<Record<string, CloseCode>> = {
   malformed: CloseCode.ProtocolError,
   violation: CloseCode.ProtocolError,
   refused: CloseCode.PolicyViolation,
+  'not-authorized': CloseCode.PolicyViolation,
 };
 
 /** What a WebSocket began with. */

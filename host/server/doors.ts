@@ -1,12 +1,11 @@
 // Who may come in, exchangeable while the broker runs.
-import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Access, Answer, ConnectRequest } from '../broker/access.js';
 import { BrokerError } from '../broker/errors.js';
-import type { createAccess, IdentityConfig, IdentityPorts } from '../identity/index.js';
+import type { IdentityConfig, IdentityPorts } from '../identity/index.js';
 import { monotonicNow } from '../net/clock.js';
 import type { Log, Millis } from '../ports.js';
-import type { BrokerOptions, IdentityHooks } from './options.js';
+import type { BrokerOptions } from './options.js';
 
 /** Clients that are connected keep what they were allowed until they are judged anew. */
 export class IdentityDoor implements Access {
@@ -44,23 +43,15 @@ export async function openDoor(options: BrokerOptions, log: Log): Promise<Access
     );
   }
   if (!isIdentity) return access;
-  const module = await import('../identity/index.js'); // with jose and a schema compiler: only for those who use it
-  const create: typeof createAccess = module.createAccess;
-  const ports = identityPorts(baseFolder, hooks, log);
-  return new IdentityDoor((config) => create(config, ports), identity ?? {});
-}
-
-function identityPorts(baseFolder: string, hooks: IdentityHooks = {}, log: Log): IdentityPorts {
+  const { createAccess, nodeIdentityPorts } = await import('../identity/index.js'); // with jose and ajv: for those who use it
+  const node = nodeIdentityPorts(monotonicNow);
   const place = (path: string): string => resolve(baseFolder, path);
-  return {
-    readFile: (path) => readFileSync(place(path)),
-    fileVersion: (path) => {
-      const { mtimeMs, size, ino } = statSync(place(path));
-      return `${mtimeMs} ${size} ${ino}`;
-    },
-    epochMs: Date.now,
-    clock: monotonicNow,
+  const ports: IdentityPorts = {
+    ...node,
+    readFile: (path) => node.readFile(place(path)),
+    fileVersion: (path) => node.fileVersion!(place(path)),
     audit: (event, fields) => log('warn', event, fields),
     ...hooks,
   };
+  return new IdentityDoor((config) => createAccess(config, ports), identity ?? {});
 }

@@ -27,7 +27,8 @@ export function lineLog(options: LineLogOptions = {}): Log {
   return (level, event, fields = {}) => {
     if (LOG_LEVELS.indexOf(level) < from) return;
     const time = new Date().toISOString();
-    if (format === 'json') write(`${JSON.stringify({ time, level, event, ...fields })}\n`);
+    const told = { time, level, event };
+    if (format === 'json') write(`${JSON.stringify({ ...told, ...fields, ...told })}\n`);
     else write(`${time} ${level} ${event} ${JSON.stringify(fields)}\n`);
   };
 }

@@ -294,6 +294,35 @@ describe('queueBytesMax', () => {
     expect(sizes).toEqual([600, 300]);
   });
 
+  it('has room again for what expires', () => {
+    const world = new World5({ queueBytesMax: 1_000 });
+    world.reader('c', 't', 1, FOR_AN_HOUR).drop();
+    const publisher = world.join('p');
+    const large = 'x'.repeat(900);
+    for (let i = 0; i < 3; i++) {
+      publisher.publish('t', large, { qos: 1, properties: { messageExpiryS: 10 } });
+      world.pass(11 * SECOND_MS);
+    }
+    publisher.publish('t', large, { qos: 1 });
+    expect(world.join('c', FOR_AN_HOUR).payloads()).toEqual([large]);
+  });
+
+  it('drops QoS 0 first, the oldest before the others', () => {
+    const world = new World5({ queueBytesMax: 1_000 });
+    const reader = world.reader('c', 't', 1);
+    reader.isCongested = true;
+    const publisher = world.join('p');
+    for (const payload of ['a', 'b', 'c']) publisher.publish('t', payload.repeat(300));
+    publisher.publish('t', 'd'.repeat(500), { qos: 1 });
+    reader.drained();
+    expect(
+      reader
+        .payloads()
+        .map((payload) => payload[0])
+        .sort(),
+    ).toEqual(['c', 'd']);
+  });
+
   it('counts properties', () => {
     const world = new World5({ queueBytesMax: 1_000 });
     world.reader('c', 't', 1, FOR_AN_HOUR).drop();

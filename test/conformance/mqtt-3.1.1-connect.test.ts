@@ -272,8 +272,8 @@ describe('A session', () => {
       publisher.disconnect();
       before.hearsNothing();
       expect(world.connect('s', { clean: false }).collect()).toMatchObject([
-        { topic: 't/1', payload: Buffer.from('1'), qos: 1 },
-        { topic: 't/2', payload: Buffer.from('2'), qos: 2 },
+        { topic: 't/1', payload: Buffer.from('1'), qos: 1, dup: false },
+        { topic: 't/2', payload: Buffer.from('2'), qos: 2, dup: false },
       ]);
     }
   });

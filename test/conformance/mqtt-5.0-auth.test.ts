@@ -1,6 +1,8 @@
 // MQTT 5.0, sections 3.14, 3.15, 4.11 to 4.13: authentication that goes on, authentication again, and the end of a connection.
 import { describe, expect, it } from 'vitest';
 import type { Answer, ConnectRequest, Verdict } from '../../host/broker/access.js';
+import { JournalState } from '../../host/broker/journal-state.js';
+import { MemoryJournal } from '../../host/core/memory-journal.js';
 import { ACCEPTED, allowing, Door, refused, utf8Of } from './mqtt-5.0-access.js';
 import { type Client5, FOR_AN_HOUR, World5 } from './mqtt-5.0-client.js';
 import { auth, bytes, type ConnectIn, connect, disconnect, PINGREQ, packet, publish } from './mqtt-5.0-wire.js';
@@ -362,6 +364,20 @@ describe('DISCONNECT', () => {
     const clients = [world.join('a'), world.join('b', FOR_AN_HOUR)];
     world.broker.stop(world.now);
     for (const client of clients) client.ended(0x8b);
+  });
+
+  it('is not what a connection hears whose CONNACK still waits for the disk [MQTT-3.14.0-1]', () => {
+    const journal = new MemoryJournal();
+    const world = new World5({}, { durable: new JournalState(journal, 0) });
+    world.broker.restore(world.now);
+    journal.flush(world.now);
+    const client = world.open().connect('c', FOR_AN_HOUR);
+    client.hearsNothing();
+    client.say(connect('c')).isOver();
+    const second = world.open().connect('d', FOR_AN_HOUR);
+    journal.flush(world.now);
+    second.accepted().isWell();
+    client.isOver();
   });
 
   it('is not what a connection hears that comes when the broker has ended [MQTT-3.14.0-1]', () => {

@@ -41,6 +41,9 @@ export class World5 extends World {
     super(config, { level: 5, ports });
   }
 
+  /** Called when a client has done something. For worlds whose broker has more to do then. */
+  settle(): void {}
+
   /** A network connection that has not said anything. */
   open(options: Partial<StreamOptions> = {}): Client5 {
     return new Client5(this, { peer: { transport: 'tcp', address: '192.0.2.1' }, ...options });
@@ -106,6 +109,7 @@ export class Client5 {
   /** Any bytes, in one piece. */
   say(...parts: readonly Uint8Array[]): this {
     this.stream.receive(join(...parts), this.world.now);
+    this.world.settle();
     return this;
   }
 
@@ -164,11 +168,13 @@ export class Client5 {
     this.read();
     this.isGone = true;
     this.stream.closed(this.world.now);
+    this.world.settle();
   }
 
   drained(): void {
     this.isCongested = false;
     this.stream.drained(this.world.now);
+    this.world.settle();
   }
 
   /** Everything heard and not yet taken. */

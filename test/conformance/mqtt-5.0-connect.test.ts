@@ -52,6 +52,18 @@ describe('the first packet', () => {
     expect(other.payloads()).toEqual(['w']);
   });
 
+  it.each([
+    ['of another protocol', connect('c', { protocol: 'HTTP' })],
+    ['of another level', connect('c', { level: 6 })],
+    ['of MQTT 3.1.1', connect('c', { level: 4 })],
+    ['of MQTT 3.1', connect('c', { protocol: 'MQIsdp', level: 3 })],
+    ['that is malformed', packet(0x10, text('MQTT'))],
+    ['with a wrong will', connect('c', { will: { topic: '#', payload: '' } })],
+  ])('is not followed by a second one %s, in the words of DISCONNECT [MQTT-3.1.0-2] [MQTT-3.14.2-1]', (_, second) => {
+    const world = new World5();
+    world.join('c').say(second).ended(PROTOCOL_ERROR, MALFORMED);
+  });
+
   it('has to come in time (3.1.4)', () => {
     const world = new World5({ connectTimeoutMs: 5_000 });
     const client = world.open();

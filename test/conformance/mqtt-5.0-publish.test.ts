@@ -150,6 +150,23 @@ describe('retain handling', () => {
     expect(client.payloads()).toEqual(['new']);
   });
 
+  it('0 sends the rest after a reconnection, where the client went before it had all [MQTT-3.3.1-9] [MQTT-3.3.4-3]', () => {
+    const world = new World5({ inflightMax: 1 });
+    const publisher = world.join('p');
+    const topics = ['a/1', 'a/2', 'a/3', 'a/4'];
+    for (const topic of topics) publisher.publish(topic, topic, { ...RETAIN, qos: 1 });
+    const client = world.join('c', FOR_AN_HOUR);
+    client.subscribe(sub(0), { subscriptionIds: [5] });
+    client.ack('puback', client.message().id);
+    client.drop();
+    const rest = world.join('c', FOR_AN_HOUR).collect();
+    const messages = new Map(rest.map((message) => [message.topic, message]));
+    expect(messages.size).toBe(3);
+    for (const message of messages.values()) {
+      expect(message).toMatchObject({ retain: true, properties: { subscriptionIds: [5] } });
+    }
+  });
+
   it('is looked at for each filter of a SUBSCRIBE [MQTT-3.8.4-5]', () => {
     const client = retained().join('c');
     client.subscribe([
@@ -181,6 +198,16 @@ describe('RETAIN of what is passed on', () => {
     publisher.publish('t', 'z', { retain: false });
     publisher.publish('t', 'w', { retain: false, qos: 1 });
     expect(reader.messages().map(({ retain }) => retain)).toEqual([true, true, false, false]);
+  });
+
+  it('is that of the publisher where one of the subscriptions that match has Retain As Published (3.3.1.3)', () => {
+    for (const wanted of ['a', '#']) {
+      const world = new World5();
+      const reader = world.join('reader');
+      for (const filter of ['a', '#']) reader.subscribe({ filter, retainAsPublished: filter === wanted });
+      world.join('p').publish('a', 'x', RETAIN);
+      expect(reader.messages().map(({ retain }) => retain)).toEqual([true]);
+    }
   });
 
   it('is kept for messages that wait for a client with Retain As Published [MQTT-3.3.1-13]', () => {
@@ -385,6 +412,21 @@ describe('message expiry', () => {
     expect(reader.payloads()).toEqual(['last']);
   });
 
+  it.each([0, 1])(
+    'is for each reader what is left when it is sent to it: one of QoS %i that does not read has less [MQTT-3.3.2-6]',
+    (qos) => {
+      const world = new World5();
+      const quick = world.reader('quick', 't', qos);
+      const slow = world.reader('slow', 't', qos);
+      slow.isCongested = true;
+      world.join('p').publish('t', 'x', expiring(60, qos));
+      expect(quick.message().properties).toEqual({ messageExpiryS: 60 });
+      world.pass(20 * SECOND_MS);
+      slow.drained();
+      expect(slow.message().properties).toEqual({ messageExpiryS: 40 });
+    },
+  );
+
   it('of retained messages goes on [MQTT-3.3.2-5] [MQTT-3.3.2-6]', () => {
     const world = new World5();
     world.join('p').publish('t', 'x', { ...expiring(60), retain: true });
@@ -414,7 +456,8 @@ describe('message expiry', () => {
     const { id } = reader.message();
     reader.drop();
     world.pass(20 * SECOND_MS);
-    expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject({ id, dup: true, payload: 'x' });
+    const properties = { messageExpiryS: 0 };
+    expect(world.join('c', FOR_AN_HOUR).message()).toMatchObject({ id, dup: true, payload: 'x', properties });
   });
 
   it('of 0 reaches nobody later [MQTT-3.3.2-5]', () => {

@@ -1,6 +1,9 @@
 // MQTT 5.0 as a whole: clients that come, go, subscribe, publish and acknowledge at random, in any order that the standard
 // allows, against what sections 4.3 to 4.6 promise them. Client5 watches the rest: sizes, windows, aliases, reason codes.
 import { describe, expect, it } from 'vitest';
+import { Broker } from '../../host/broker/broker.js';
+import { JournalState } from '../../host/broker/journal-state.js';
+import { MemoryJournal } from '../../host/core/memory-journal.js';
 import { between, Xoshiro128 } from '../../host/core/random.js';
 import { type Client5, World5 } from './mqtt-5.0-client.js';
 import type { AckType, PublishHeard, ServerPacket } from './mqtt-5.0-wire.js';
@@ -15,7 +18,41 @@ const MATCHES: Readonly<Record<string, readonly string[]>> = {
   'a/b': ['a/b'],
   d: ['d'],
 };
+/** A broker that dies and is there again with what is durable, which is all that it has told anybody. */
+class RestartingWorld extends World5 {
+  declare broker: Broker;
+  private journal = new MemoryJournal();
+
+  constructor() {
+    super(CONFIG);
+    this.start();
+  }
+
+  restart(): void {
+    this.journal = this.journal.afterCrash();
+    this.start();
+  }
+
+  override settle(): void {
+    while (this.journal.hasEnded) this.journal.flush(this.now);
+  }
+
+  override pass(ms: number): void {
+    super.pass(ms);
+    this.settle();
+  }
+
+  private start(): void {
+    const durable = new JournalState(this.journal, 0);
+    this.broker = new Broker(CONFIG, { random: new Xoshiro128(this.now), durable });
+    this.broker.restore(this.now);
+    this.settle();
+  }
+}
+
+const CONFIG = { queueMessagesMax: 100_000, inflightMax: 4 };
 const STEPS = 400;
+const STEPS_BETWEEN_RESTARTS = 50;
 const STEP_MS_MAX = 2_000;
 const EXPIRY_S = 1_000_000;
 
@@ -54,6 +91,13 @@ class Actor {
   leave(): void {
     this.hear();
     this.client?.drop();
+    this.client = undefined;
+    this.pending = [];
+  }
+
+  /** The broker is gone; what it has said before has arrived. */
+  lose(): void {
+    this.hear();
     this.client = undefined;
     this.pending = [];
   }
@@ -186,26 +230,40 @@ function checkOrder({ got }: Actor, topics: readonly string[]): void {
   }
 }
 
+/** `STEPS` random steps, then everybody comes and takes what is left. */
+function play(seed: number, world: World5, restart: (actors: readonly Actor[]) => void): void {
+  const random = new Xoshiro128(seed);
+  const actors = ['a', 'b', 'c', 'd'].map((id) => new Actor(id, world, random));
+  const scene: Scene = { actors, random, topics: [] };
+  for (let step = 0; step < STEPS; step++) {
+    act(actors[between(random, 0, actors.length - 1)]!, scene);
+    world.pass(between(random, 0, STEP_MS_MAX));
+    if (step % STEPS_BETWEEN_RESTARTS === STEPS_BETWEEN_RESTARTS - 1) restart(actors);
+  }
+  settle(actors);
+  for (const actor of actors) {
+    const missing = [...actor.owed].filter(([number, qos]) => qos > 0 && !actor.got.has(number));
+    expect(missing, `${actor.id} misses messages`).toEqual([]);
+    checkOrder(actor, scene.topics);
+  }
+  expect(scene.topics.length).toBeGreaterThan(50);
+}
+
 describe('any exchange', () => {
   const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
   it.each(seeds)(
     'keeps the promises of delivery and order: seed %i [MQTT-4.3.2-3] [MQTT-4.3.3-10] [MQTT-4.4.0-1] [MQTT-4.5.0-1] [MQTT-4.6.0-5] [MQTT-4.9.0-2]',
+    (seed) => play(seed, new World5(CONFIG), () => {}),
+  );
+
+  it.each(seeds)(
+    'keeps them also where the broker dies and comes back with what is durable: seed %i (4.1) [MQTT-4.3.2-3] [MQTT-4.3.3-10] [MQTT-4.4.0-1] [MQTT-4.5.0-1] [MQTT-4.6.0-5]',
     (seed) => {
-      const random = new Xoshiro128(seed);
-      const world = new World5({ queueMessagesMax: 100_000, inflightMax: 4 });
-      const actors = ['a', 'b', 'c', 'd'].map((id) => new Actor(id, world, random));
-      const scene: Scene = { actors, random, topics: [] };
-      for (let step = 0; step < STEPS; step++) {
-        act(actors[between(random, 0, actors.length - 1)]!, scene);
-        world.pass(between(random, 0, STEP_MS_MAX));
-      }
-      settle(actors);
-      for (const actor of actors) {
-        const missing = [...actor.owed].filter(([number, qos]) => qos > 0 && !actor.got.has(number));
-        expect(missing, `${actor.id} misses messages`).toEqual([]);
-        checkOrder(actor, scene.topics);
-      }
-      expect(scene.topics.length).toBeGreaterThan(50);
+      const world = new RestartingWorld();
+      play(seed, world, (actors) => {
+        for (const actor of actors) actor.lose();
+        world.restart();
+      });
     },
   );
 });

@@ -376,4 +376,75 @@ describe('what comes again', () => {
     const narrow = world.join('c', { properties: { sessionExpiryS: 60, receiveMaximum: 2 } });
     expect(narrow.payloads()).toEqual(['0', '1', '2', '3', '4', '5']);
   });
+
+  it.each([
+    [1, 'puback'],
+    [2, 'pubrec'],
+  ] as const)(
+    'is not a PUBLISH of QoS %i that is acknowledged before its turn has come [MQTT-4.3.2-3] [MQTT-4.3.3-6]',
+    (qos, type) => {
+      const world = new World5();
+      const client = world.reader('c', 'a', 2, FOR_AN_HOUR);
+      const publisher = world.join('p');
+      for (let i = 0; i < 3; i++) publisher.publish('a', `${i}`, { qos });
+      const ids = client.messages().map(({ id }) => id);
+      client.drop();
+      const narrow = world.join('c', { properties: { sessionExpiryS: 60, receiveMaximum: 1 } });
+      expect(narrow.messages()).toMatchObject([{ id: ids[0], dup: true }]);
+      // It had the second one already, and says so now.
+      narrow.ack(type, ids[1]!);
+      if (qos === 2) {
+        expect(narrow.next('pubrel').id).toBe(ids[1]);
+        narrow.ack('pubcomp', ids[1]!);
+      }
+      narrow.hearsNothing();
+      narrow.ack(type, ids[0]!);
+      if (qos === 2) {
+        expect(narrow.next('pubrel').id).toBe(ids[0]);
+        narrow.ack('pubcomp', ids[0]!);
+      }
+      expect(narrow.messages()).toMatchObject([{ id: ids[2], dup: true, payload: '2' }]);
+      narrow.ack(type, ids[2]!);
+      if (qos === 2) narrow.next('pubrel');
+      publisher.publish('a', 'new', { qos: 0 });
+      expect(narrow.messages()).toMatchObject([{ payload: 'new' }]);
+    },
+  );
+
+  it('comes before what is new also where the client begins to read just then [MQTT-4.6.0-5]', () => {
+    const world = new World5();
+    const client = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const publisher = world.join('p');
+    publisher.publish('a', 'sent', { qos: 1 });
+    client.messages();
+    client.drop();
+    publisher.publish('a', 'queued', { qos: 1 });
+    const back = world.open();
+    back.isCongested = true;
+    back.connect('c', FOR_AN_HOUR).accepted().hearsNothing();
+    back.isCongested = false; // and the broker has not been told yet
+    publisher.publish('a', 'new', { qos: 1 });
+    back.drained();
+    expect(back.messages().map(({ payload, dup }) => [payload, dup])).toEqual([
+      ['sent', true],
+      ['queued', false],
+      ['new', false],
+    ]);
+  });
+
+  it('comes before what is new where nothing else waits [MQTT-4.6.0-5]', () => {
+    const world = new World5();
+    const client = world.reader('c', 'a', 1, FOR_AN_HOUR);
+    const publisher = world.join('p');
+    publisher.publish('a', 'sent', { qos: 1 });
+    client.messages();
+    client.drop();
+    const back = world.open();
+    back.isCongested = true;
+    back.connect('c', FOR_AN_HOUR).accepted();
+    back.isCongested = false;
+    publisher.publish('a', 'new', { qos: 1 });
+    back.drained();
+    expect(back.messages().map(({ payload }) => payload)).toEqual(['sent', 'new']);
+  });
 });

@@ -1,8 +1,9 @@
 // MQTT 5.0, section 4.8: subscriptions that several sessions share.
 import { describe, expect, it } from 'vitest';
+import { between, Xoshiro128 } from '../../host/core/random.js';
 import { allowing, Door } from './mqtt-5.0-access.js';
 import { type Client5, FOR_AN_HOUR, World5 } from './mqtt-5.0-client.js';
-import { disconnect, subscribe } from './mqtt-5.0-wire.js';
+import { disconnect, type PublishHeard, subscribe } from './mqtt-5.0-wire.js';
 
 const GROUP = '$share/group/t';
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
@@ -95,6 +96,15 @@ describe('a shared subscription', () => {
     const world = new World5();
     world.join('p').publish('t', 'kept', { retain: true });
     world.reader('a', { filter: GROUP, retainHandling }).hearsNothing();
+  });
+
+  it('is no filter for topics of its own name, live or retained (4.8.2)', () => {
+    const world = new World5();
+    const publisher = world.join('p');
+    publisher.publish(GROUP, 'kept', { retain: true });
+    const reader = world.reader('a', GROUP);
+    publisher.publish(GROUP, 'live');
+    reader.hearsNothing();
   });
 
   it('gets retained messages as they come, with Retain As Published (4.8.2) [MQTT-3.3.1-13]', () => {
@@ -290,6 +300,54 @@ describe('a session of a shared subscription', () => {
     }
   });
 
+  it('that ends leaves QoS 2 that it was never sent to another, and not what it was sent (4.8.2) [MQTT-4.8.2-5]', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 2, { properties: { receiveMaximum: 1 } });
+    const publisher = world.join('p');
+    for (const payload of numbers(3)) publisher.publish('t', payload, { qos: 2 });
+    expect(a.message().payload).toBe('0');
+    const b = world.reader('b', GROUP, 2);
+    a.drop();
+    expect(sorted(b.payloads())).toEqual(['1', '2']);
+  });
+
+  it('that was away in between and then ends leaves what it was sent twice to another (4.8.2)', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 1, { properties: { sessionExpiryS: 60 } });
+    world.join('p').publish('t', 'x', { qos: 1 });
+    a.message();
+    a.drop();
+    const again = world.join('a', { properties: { sessionExpiryS: 0 } });
+    expect(again.message()).toMatchObject({ payload: 'x', dup: true });
+    const b = world.reader('b', GROUP, 1);
+    again.drop();
+    expect(b.messages()).toMatchObject([{ payload: 'x', dup: false }]);
+  });
+
+  it('that may not receive the messages leaves them to the others (4.8.2)', () => {
+    const receive = (id: string) => (topic: string) => id !== 'a' || topic !== 't';
+    const world = new World5({ access: new Door(({ clientId }) => allowing({ receive: receive(clientId) })) });
+    const [a, b] = members(world, 1, 'a', 'b') as [Client5, Client5];
+    const publisher = world.join('p');
+    for (const payload of numbers(6)) publisher.publish('t', payload, { qos: 1 });
+    expect(b.payloads()).toEqual(numbers(6));
+    a.isWell();
+  });
+
+  it('that has no room leaves messages to one that has (4.8.2)', () => {
+    const world = new World5();
+    const a = world.reader('a', GROUP, 1, { properties: { receiveMaximum: 1 } });
+    const b = world.reader('b', GROUP, 1);
+    const c = world.reader('c', GROUP, 1);
+    c.isCongested = true;
+    const publisher = world.join('p');
+    for (const payload of numbers(9)) publisher.publish('t', payload, { qos: 1 });
+    expect(a.messages().length).toBe(1);
+    expect(b.payloads().length).toBe(8);
+    c.drained();
+    c.isWell();
+  });
+
   it('that is the last to end takes its messages with it (4.8.2)', () => {
     const world = new World5();
     world.reader('a', GROUP, 1, { properties: { sessionExpiryS: 60 } }).drop();
@@ -323,4 +381,47 @@ describe('a session of a shared subscription', () => {
     a.drop();
     b.hearsNothing();
   });
+});
+
+describe('sessions that share, come and go at random', () => {
+  const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+
+  it.each(seeds)(
+    'get each message above QoS 0 in one of them, and in one only: seed %i (4.8.2) [MQTT-4.8.2-4] [MQTT-4.5.0-1]',
+    (seed) => {
+      const random = new Xoshiro128(seed);
+      const world = new World5({ inflightMax: 3 });
+      const ids = ['a', 'b', 'c'];
+      const clients = new Map(ids.map((id) => [id, world.reader(id, GROUP, 2, FOR_AN_HOUR)]));
+      const publisher = world.join('p');
+      const owners = new Map<string, string>();
+      const note = (id: string, heard: readonly PublishHeard[]): void => {
+        for (const { payload, dup } of heard) {
+          if (owners.has(payload)) expect([owners.get(payload), dup]).toEqual([id, true]);
+          owners.set(payload, id);
+        }
+      };
+      const leave = (id: string): void => {
+        const client = clients.get(id);
+        note(id, client?.take().filter((packet) => packet.type === 'publish') ?? []);
+        client?.drop();
+        clients.delete(id);
+      };
+      let count = 0;
+      for (let step = 0; step < 300; step++) {
+        const id = ids[between(random, 0, 2)]!;
+        const client = clients.get(id);
+        const dice = between(random, 0, 9);
+        if (dice < 5) publisher.publish('t', `${count++}`, { qos: between(random, 1, 2) });
+        else if (client === undefined) clients.set(id, world.join(id, FOR_AN_HOUR));
+        else if (dice < 7) leave(id);
+        else note(id, client.collect());
+      }
+      for (const id of ids) {
+        leave(id);
+        note(id, world.join(id, FOR_AN_HOUR).collect());
+      }
+      expect(sorted([...owners.keys()])).toEqual(numbers(count));
+    },
+  );
 });

@@ -296,7 +296,7 @@ const OPERATION: readonly Statement[] = [
   {
     id: 'MQTT-6.0.0-4',
     about: 'WebSocket: the subprotocol that was chosen is `mqtt`',
-    elsewhere: [webSocket('The upgrade to WebSocket happens on /mqtt, with any query, and nowhere else')],
+    elsewhere: [webSocket('The upgrade to WebSocket takes of the subprotocols %o the first that is MQTT')],
   },
 ];
 

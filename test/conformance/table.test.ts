@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Statements } from './statement.js';
 import { STATEMENTS_3_1_1 } from './statements-3.1.1.js';
+import { STATEMENTS_5_0 } from './statements-5.0.js';
 import { documentOf, exists, testsOf, titlesIn, unknown, unshown, untagged } from './table.js';
 
-const VERSIONS: readonly Statements[] = [STATEMENTS_3_1_1];
+const VERSIONS: readonly Statements[] = [STATEMENTS_3_1_1, STATEMENTS_5_0];
 /** What the appendix has, those about clients included: so that none is forgotten. */
-const COUNTS: Readonly<Record<string, number>> = { '3.1.1': 137 };
+const COUNTS: Readonly<Record<string, number>> = { '3.1.1': 137, '5.0': 251 };
 
 describe.each(VERSIONS)('The statements of MQTT $version', (version) => {
   const tests = testsOf(version.version);

@@ -93,6 +93,11 @@ export class Program {
     return this.ended;
   }
 
+  /** Another than one that ends it. */
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   private read(text: string): void {
     const parts = (this.rest + text).split('\n');
     this.rest = parts.pop()!;

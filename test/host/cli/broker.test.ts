@@ -13,6 +13,8 @@ interface Announcement {
   readonly mqtt?: number;
   readonly sn: number;
   readonly host: string;
+  readonly listeners?: readonly { readonly kind: string; readonly port: number; readonly url: string }[];
+  readonly data?: string;
   readonly metrics?: number;
   readonly upstream?: readonly string[];
   readonly store?: string;
@@ -38,7 +40,11 @@ async function untilMetric(port: number, name: string, value: number): Promise<v
 describe('the announcement', () => {
   it('says in JSON what there is, and nothing of what there is not', async () => {
     const { program, announced } = await start('--mqtt', '0');
-    expect(Object.keys(announced)).toEqual(['mqtt', 'sn', 'host']);
+    expect(Object.keys(announced)).toEqual(['mqtt', 'sn', 'host', 'listeners']);
+    const { mqtt } = announced;
+    expect(announced.listeners).toEqual([
+      { name: 'mqtt', kind: 'mqtt', host: HOST, port: mqtt, url: `mqtt://${HOST}:${mqtt}` },
+    ]);
     expect(await program.stop('SIGINT')).toBe(Exit.Done);
     expect(program.errors).toBe('');
   });
@@ -49,7 +55,7 @@ describe('the announcement', () => {
     await own.line(/^Ctrl-C/);
     expect(await own.stop('SIGTERM')).toBe(Exit.Done);
     expect(own.lines.join('\n')).toMatch(
-      /^MQTT 3.1.1 on 127.0.0.1, TCP port \d+\nMQTT-SN 1.2 on 127.0.0.1, UDP port \d+\nMetrics at http:\/\/127.0.0.1:\d+\/metrics\nThe gateway's sessions are kept in .*\/kept; those of our own broker, and its messages, are in memory and end with it .*\n/,
+      /^MQTT 3.1, 3.1.1 and 5.0 at mqtt:\/\/127.0.0.1:\d+ \(TCP\)\nMQTT-SN 1.2 on 127.0.0.1, UDP port \d+\nMetrics at http:\/\/127.0.0.1:\d+\/metrics\nThe gateway's sessions are kept in .*\/kept; those of the broker, and its messages, end with the process .*\n/,
     );
     const other = thimble('broker', '--sn', '0', '--upstream', 'mqtt://a:secret@one', '--upstream', 'mqtt://two:1');
     await other.line(/^Ctrl-C/);

@@ -205,7 +205,11 @@ describe('the configuration of the broker', () => {
   const withGateway = (gateway: unknown): string[] => ['broker', '--config', temporaryFile('c.json', { gateway })];
   const withUpstream = (upstream: unknown): string[] => ['broker', '--config', temporaryFile('c.json', { upstream })];
   const rows: readonly Row[] = [
-    [['broker', '--config', temporaryFile('c.json', '{')], 'ERR_USAGE_CONFIG', ['c.json', 'not JSON']],
+    [
+      ['broker', '--config', temporaryFile('c.json', '{')],
+      'ERR_USAGE_CONFIG',
+      ['c.json, line 1, column 2: not JSON: the file ends', '"}"'],
+    ],
     [
       ['broker', '--config', temporaryFile('c.json', [])],
       'ERR_USAGE_CONFIG',
@@ -214,7 +218,7 @@ describe('the configuration of the broker', () => {
     [
       ['broker', '--config', temporaryFile('c.json', { gatewy: {} })],
       'ERR_USAGE_CONFIG',
-      ['"gatewy"', 'allowed are gateway, upstream'],
+      ['"gatewy"', 'allowed are $schema, listeners, limits', 'gateway, upstream'],
     ],
     [withGateway({ retry: 1 }), 'ERR_USAGE_CONFIG', ['gateway has no option "retry"', 'tRetryMs']],
     [

@@ -152,6 +152,15 @@ describe('Listeners', () => {
     expect(broker.counters.connectionsNow).toBe(0);
   });
 
+  it.each(['mqtt', 'ws'] as const)('let a broker that stops say so to clients of MQTT 5: %s', async (kind) => {
+    await world.open({ kind });
+    const client = await world.join('c', { protocol: kind, protocolVersion: 5 });
+    const said = new Promise((resolve) => client.once('disconnect', resolve));
+    world.broker.stop(0);
+    await world.listeners.close();
+    expect(await said).toMatchObject({ reasonCode: 0x8b });
+  });
+
   it('cut off, after the time of grace, who does not go', async () => {
     await world.open({}, { closeGraceMs: 60_000 });
     const socket = await world.tcp(connectBytes('a'), subscribeBytes('t'));

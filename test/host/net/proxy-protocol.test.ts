@@ -1,4 +1,5 @@
 import { setImmediate as aMoment } from 'node:timers/promises';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PROXY_HEADER_BYTES_MAX, readProxyHeader } from '../../../host/net/proxy-protocol.js';
 import { answerOf, CONNACK, connectBytes, World } from './listeners-world.js';
@@ -51,6 +52,26 @@ describe('A PROXY header', () => {
     ['more than it is waited for', header('21 11 0ff1'), 'length'],
   ] as const)('with %s is none', (_, bytes, fault) => {
     expect(readProxyHeader(bytes)).toEqual({ state: 'fault', fault });
+  });
+
+  it('may be anything: it is read, waited for, or none, and what is waited for can still be both', () => {
+    const beginning = fc.constantFrom(
+      hex(''),
+      hex(SIGNATURE),
+      header('21'),
+      header('2111'),
+      header('2121'),
+      header('20'),
+    );
+    fc.assert(
+      fc.property(beginning, fc.uint8Array({ maxLength: 300 }), (begun, rest) => {
+        const bytes = Buffer.concat([begun, rest]);
+        const read = readProxyHeader(bytes);
+        if (read.state === 'whole') expect(readProxyHeader(bytes.subarray(0, read.bytes - 1)).state).toBe('partial');
+        if (read.state === 'partial') expect(bytes.length).toBeLessThan(PROXY_HEADER_BYTES_MAX);
+      }),
+      { seed: 1 },
+    );
   });
 
   it('of the largest size is taken', () => {

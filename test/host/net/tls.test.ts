@@ -94,6 +94,22 @@ describeWithTools(['openssl'], 'A listener of TLS', () => {
     expect(entry).toMatchObject({ listener: 'front', address: HOST, reason });
   });
 
+  it.each(['mqtts', 'wss'] as const)("hands on an MQTT.js client's certificate: %s", async (protocol) => {
+    await open({ ca: authority.ca }, { kind: protocol });
+    const client = await world.join('c', { protocol, ca: authority.ca, ...device });
+    await client.publishAsync('t', 'x', { qos: 1 });
+    expect(world.peers).toMatchObject([{ transport: protocol === 'wss' ? 'wss' : 'tls', certificate: der(device) }]);
+  });
+
+  it('says nothing much of who only knocks', async () => {
+    await open({});
+    const socket = await world.tcp();
+    socket.end();
+    await once(socket.resume(), 'close');
+    await world.isEmpty();
+    expect(world.log.filter(({ event }) => event === 'connection-refused')).toEqual([]);
+  });
+
   it('knows what has been revoked', async () => {
     const crl = authority.revoke('other');
     await open({ ca: authority.ca, crl });

@@ -1,10 +1,14 @@
 // The broker in a program: what it is started with, what a program hears and says, and how it ends.
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as dial } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { generate } from 'mqtt-packet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatHash, hashPassword } from '../../../host/identity/password-hash.js';
+import { monotonicNow } from '../../../host/net/clock.js';
 import type { BrokerOptions, ReceivedMessage, RunningBroker } from '../../../host/server/index.js';
 import { createBroker, renderMetrics } from '../../../host/server/index.js';
 import { parseExposition } from '../metrics/exposition.js';
@@ -344,6 +348,25 @@ describe('identity', () => {
     const running = await broker();
     expect(() => running.reload({ identity: {} })).toThrow(/started without identity/);
     running.reload();
+  });
+});
+
+describe('an answer that comes later', () => {
+  it('sets deadlines that are kept, though nothing else happens', async () => {
+    const running = await broker({
+      access: {
+        connect: (_request, answer) => void setImmediate(() => answer({ outcome: 'accepted' }, monotonicNow())),
+      },
+      limits: { connectTimeoutMs: Number.POSITIVE_INFINITY },
+      sysIntervalMs: 3_600_000,
+    });
+    const socket = dial(running.listening[0]!.port, '127.0.0.1');
+    socket.write(
+      generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'silent', keepalive: 1 }),
+    );
+    socket.resume();
+    await once(socket, 'close');
+    expect(running.counters.keepAliveTimeouts).toBe(1);
   });
 });
 

@@ -26,7 +26,7 @@ describe('a log by lines', () => {
   it('is text for people, or one object a line', () => {
     lineLog({ level: 'debug', write })('info', 'seen', { clientId: 'a\nb' });
     expect(said()[0]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z info seen \{"clientId":"a\\nb"\}\n$/);
-    lineLog({ format: 'json', level: 'debug', write })('info', 'seen', { clientId: 'a\nb' });
+    lineLog({ format: 'json', level: 'debug', write })('info', 'seen', { clientId: 'a\nb', level: 5 });
     const [line] = said();
     expect(line).toMatch(/^[^\n]+\n$/);
     expect(JSON.parse(line!)).toEqual({ time: expect.any(String), level: 'info', event: 'seen', clientId: 'a\nb' });
