@@ -16,7 +16,7 @@ const KEY = 'identity.passwords';
  * To compare a password takes a tenth of a second, memory, and one of the four threads on which Node also looks up names and the
  * journal is written. One that finds no place is told that the server is busy: it would not be answered in time anyhow.
  */
-const CHECKS: TurnstileLimits = { runningMax: 3, placesMax: 64, placesEachMax: 32 };
+const CHECKS: TurnstileLimits = { runningMax: 3, placesMax: 32, placesEachMax: 16 };
 /** Longer names are cut in what is told. */
 const TOLD_CHARS_MAX = 64;
 const NO_PASSWORD = new Uint8Array();
