@@ -128,7 +128,8 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
   return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
 }
 
-const isSystemTopic = (topic: string): boolean =>
+/** Also `$SYS` itself. */
+export const isSystemTopic = (topic: string): boolean =>
   topic.startsWith(SYSTEM_TOPIC) && (topic.length === SYSTEM_TOPIC.length || topic[SYSTEM_TOPIC.length] === '/');
 
 /** Versions before 5.0 have no word for a refusal: they are acknowledged all the same (3.1.1: [MQTT-3.3.5-2]). */
