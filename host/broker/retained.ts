@@ -14,7 +14,7 @@ export interface RetainedLimits {
 export const RETAINED_LEVEL_BYTES = 256;
 
 /** Nodes of the tree that may be visited in one millisecond for new subscriptions, all together: at most so long do others wait. */
-const STEPS_PER_MS = 10_000;
+const STEPS_PER_MS = 2_000;
 
 export class RetainedStore {
   private readonly root = new RetainedNode();

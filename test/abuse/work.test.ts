@@ -76,6 +76,41 @@ describe('retained messages for thousands of subscriptions', () => {
     world.bystandersAreWell();
   });
 
+  it('that are set, replaced or cleared meanwhile come once, as they are then, or not at all', () => {
+    const world = new Arena();
+    const client = world.join('c');
+    const publisher = world.join('p');
+    for (const name of ['a', 'b', 'c/1', 'd']) publisher.publish(`r/${name}`, 'old', { retain: true });
+    client.isCongested = true;
+    client.subscribe({ filter: 'r/#' });
+    publisher.publish('r/b', 'new', { retain: true });
+    publisher.publish('r/c/1', '', { retain: true });
+    publisher.publish('r/c/1', 'again', { retain: true });
+    publisher.publish('r/d', '', { retain: true });
+    publisher.publish('r/e', 'first', { retain: true });
+    client.drained();
+    const heard = client
+      .messages()
+      .map(({ topic, payload, retain }) => `${topic} ${payload}${retain ? ' (retained)' : ''}`);
+    const live = ['r/b new', 'r/c/1 ', 'r/c/1 again', 'r/d ', 'r/e first'];
+    expect(heard).toEqual([...live, 'r/a old (retained)']);
+  });
+
+  it('go on where others are set and cleared all the time, and end', () => {
+    const world = new Arena();
+    retain(world, 3_000);
+    const attacker = world.intruder('attacker');
+    attacker.subscribe([{ filter: 'r/#' }, { filter: 'none/#' }]);
+    const flood = world.intruder('flood');
+    let turns = 0;
+    for (; world.broker.nextDue() <= world.now + 1; turns++) {
+      expect(turns).toBeLessThan(100);
+      flood.say(...times(50, (i) => publish(`new/${turns}/${i}`, 'x', { retain: true })));
+      world.pass(1);
+    }
+    expect(attacker.heard().filter(({ type }) => type === 'publish')).toHaveLength(3_000);
+  });
+
   it('wait for a client that goes and comes back, and need no room in its queue', () => {
     const world = new Arena({ queueMessagesMax: 10 });
     retain(world, 3_000);
@@ -207,7 +242,9 @@ describe('retained messages with deep topics', () => {
     expect(world.counters.retainedNow).toBeLessThan(50);
     expect(world.counters.retainRefused).toBeGreaterThan(1_900);
     world.bystandersAreWell();
-    expect(world.reader('late', '#').payloads()).toHaveLength(world.counters.retainedNow);
+    const late = world.reader('late', '#');
+    world.pass(100);
+    expect(late.payloads()).toHaveLength(world.counters.retainedNow);
   });
 });
 
