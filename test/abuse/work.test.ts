@@ -235,6 +235,20 @@ describe('retained messages with deep topics', () => {
     expect(store.set(messageOf('a', 'x'.repeat(12 * RETAINED_LEVEL_BYTES - 1), 0, true))).toBe(true);
   });
 
+  it('that expire are told once, and not those that were replaced or cleared', () => {
+    const store = new RetainedStore({ retainedMessagesMax: 100, retainedBytesMax: 100_000 });
+    const set = (topic: string, expiresAt: number) => store.set({ ...messageOf(topic, 'x', 0, true), expiresAt });
+    for (let i = 0; i < 1_000; i++) set('replaced', i);
+    set('replaced', 5_000);
+    set('cleared', 10);
+    store.clear('cleared');
+    set('$own/a', 20);
+    set('a/b', 30);
+    const topicsAt = (now: number): string[] => store.expired(now).map(({ topic }) => topic);
+    expect([topicsAt(19), topicsAt(20), topicsAt(1_000), topicsAt(1_000)]).toEqual([[], ['$own/a'], ['a/b'], []]);
+    expect(topicsAt(5_000)).toEqual(['replaced']);
+  });
+
   it('cannot take more than their bound, and what is there already still comes', () => {
     const world = new Arena({ retainedBytesMax: MIB });
     const attacker = world.intruder('attacker');
