@@ -2,7 +2,7 @@
 // answer waits (MQTT 5.0, 3.1.4).
 import { topicLevels } from '../core/topics.js';
 import { isUtf8 } from '../core/utf8.js';
-import type { Millis } from '../ports.js';
+import type { Millis, Qos } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
 import { encode } from './codec.js';
 import type { BrokerConfig } from './config.js';
@@ -17,7 +17,7 @@ import {
 } from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
-import type { Open } from './exchange.js';
+import { isSystemTopic, type Open } from './exchange.js';
 import { Leash } from './leash.js';
 import {
   type AuthPacket,
@@ -33,6 +33,7 @@ import {
 import { claimsUtf8 } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
+import { withdrawDenied } from './subscribing.js';
 import { SECOND_CONNECT, type Violation, violationOf } from './violations.js';
 import { heldWill } from './wills.js';
 
@@ -167,11 +168,13 @@ export class Entrance {
     }
   }
 
-  private refusesWill({ packet }: Guest, { permit }: Accepted): ReasonCode | undefined {
-    const { will } = packet;
-    if (will === undefined) return undefined;
-    const mayPublish = permit?.publish(will.topic, (will.qos ?? 0) as 0 | 1 | 2, will.retain ?? false) ?? true;
-    return mayPublish ? undefined : ReasonCode.NotAuthorized;
+  /** What a client may not publish while it is here, it may not leave behind either. */
+  private refusesWill({ packet, clientId }: Guest, { permit, principal }: Accepted): ReasonCode | undefined {
+    if (packet.will === undefined) return undefined;
+    const { topic, qos = 0, retain = false } = packet.will;
+    if (!isSystemTopic(topic) && permit?.publish(topic, qos as Qos, retain) !== false) return undefined;
+    this.state.log('warn', 'publish-denied', { clientId, principal, topic });
+    return ReasonCode.NotAuthorized;
   }
 
   private enter(guest: Guest, verdict: Accepted, now: Millis): void {
@@ -204,7 +207,10 @@ export class Entrance {
       principal,
     });
     connection.send(this.connack(guest, terms, verdict, present), now);
-    if (present) session.resume(now);
+    if (present) {
+      withdrawDenied(open);
+      session.resume(now);
+    }
     for (const waiting of this.early) connection.receive(waiting, now);
   }
 

@@ -107,7 +107,9 @@ function takePublish(open: Open, packet: PublishPacket, now: Millis): void {
 
 /** A message that is allowed. */
 function pass({ state, session }: Open, packet: PublishPacket, now: Millis): ReasonCode {
-  return state.publish(packet, session, now) > 0 ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+  return state.publish(packet, session, now, levelsOf(packet)) > 0
+    ? ReasonCode.Success
+    : ReasonCode.NoMatchingSubscribers;
 }
 
 /** Why the message is not passed on; undefined: it is. */
@@ -120,7 +122,7 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
     state.log('warn', 'publish-denied', { clientId, principal, topic });
     return ReasonCode.NotAuthorized;
   }
-  if (topicLevels(topic) > config.topicLevelsMax) {
+  if (levelsOf(packet) > config.topicLevelsMax) {
     counters.droppedTooDeep++;
     return ReasonCode.TopicNameInvalid;
   }
@@ -128,7 +130,10 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
   return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
 }
 
-const isSystemTopic = (topic: string): boolean =>
+const levelsOf = (packet: PublishPacket): number => packet.topicLevels || topicLevels(packet.topic);
+
+/** Also `$SYS` itself. */
+export const isSystemTopic = (topic: string): boolean =>
   topic.startsWith(SYSTEM_TOPIC) && (topic.length === SYSTEM_TOPIC.length || topic[SYSTEM_TOPIC.length] === '/');
 
 /** Versions before 5.0 have no word for a refusal: they are acknowledged all the same (3.1.1: [MQTT-3.3.5-2]). */

@@ -62,7 +62,8 @@ export class Leash {
   private judge(verdict: Verdict, isAsked: boolean, now: Millis): void {
     const { open } = this;
     const { connection, client, state } = open;
-    if (verdict.outcome === 'accepted') {
+    // One connection belongs to one principal: another one's permissions do not go with this session.
+    if (verdict.outcome === 'accepted' && verdict.principal === client.principal) {
       open.permit = verdict.permit;
       this.arm(verdict, now);
       if (isAsked) this.answer(ReasonCode.Success, verdict.authenticationData, now);

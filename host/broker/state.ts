@@ -96,8 +96,13 @@ export class BrokerState {
    * Publishes a message that is valid and allowed: retains it if it asks for that, and passes it on. `publisher`: the
    * session it comes from. How many it was passed on to.
    */
-  publish(message: BrokerMessage, publisher: Session | undefined, now: Millis): number {
-    if (topicLevels(message.topic) > this.config.topicLevelsMax) {
+  publish(
+    message: BrokerMessage,
+    publisher: Session | undefined,
+    now: Millis,
+    levels = topicLevels(message.topic),
+  ): number {
+    if (levels > this.config.topicLevelsMax) {
       this.counters.droppedTooDeep++;
       return 0;
     }

@@ -9,6 +9,7 @@ import { Replay } from './replay.js';
 import { filterBytesOf, type Subscription } from './routes.js';
 import type { Session } from './session.js';
 import { sharedParts, topicFilterOf } from './shared.js';
+import type { BrokerState } from './state.js';
 
 /** Retain Handling: MQTT 5.0, 3.8.3.1. */
 enum RetainHandling {
@@ -80,13 +81,35 @@ export function takeUnsubscribe({ state, connection, session }: Open, packet: Un
     // Compared character by character, not matched [MQTT-3.10.4-1]. What is queued is still delivered [MQTT-3.10.4-3].
     const subscription = session.subscriptions.get(filter);
     if (subscription === undefined) return ReasonCode.NoSubscriptionExisted;
-    session.subscriptions.delete(filter);
-    session.subscriptionBytes -= filterBytesOf(filter);
-    session.cancelReplay(filter);
-    session.journal?.unsubscribed(filter);
-    state.routes.remove(subscription);
+    remove(state, subscription);
     return ReasonCode.Success;
   });
   state.counters.subscriptionsNow = state.routes.size;
   connection.send({ cmd: 'unsuback', messageId: packet.messageId, granted }, now); // [MQTT-3.10.4-4], [MQTT-3.10.4-6]
+}
+
+function remove(state: BrokerState, subscription: Subscription): void {
+  const { session, filter } = subscription;
+  session.subscriptions.delete(filter);
+  session.subscriptionBytes -= filterBytesOf(filter);
+  session.cancelReplay(filter);
+  session.journal?.unsubscribed(filter);
+  state.routes.remove(subscription);
+}
+
+/**
+ * A client has taken a session up again. Permissions may have changed, and it may not even be the one who has subscribed: what it
+ * could not subscribe to now is taken out.
+ */
+export function withdrawDenied({ state, session, client, permit }: Open): void {
+  if (permit === undefined) return;
+  const { clientId, principal } = client;
+  for (const subscription of [...session.subscriptions.values()]) {
+    const { filter, qos } = subscription;
+    if (permit.subscribe(topicFilterOf(filter), qos)) continue;
+    remove(state, subscription);
+    state.counters.subscriptionsDenied++;
+    state.log('warn', 'subscribe-denied', { clientId, principal, filter, why: 'resumed' });
+  }
+  state.counters.subscriptionsNow = state.routes.size;
 }

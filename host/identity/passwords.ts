@@ -8,11 +8,15 @@ import { hashOfNobody, isPassword, type PasswordHash } from './password-hash.js'
 import type { PolicyBook } from './policies.js';
 import { PolicySet } from './policy/permissions.js';
 import type { IdentityPorts } from './ports.js';
+import { Turnstile, type TurnstileLimits } from './turnstile.js';
 import { WatchedFile } from './watched-file.js';
 
 const KEY = 'identity.passwords';
-/** Passwords that wait to be compared, which takes time and memory. One more client is told that the server is busy. */
-const CHECKS_MAX = 256;
+/**
+ * To compare a password takes a tenth of a second, memory, and one of the four threads on which Node also looks up names and the
+ * journal is written. One that finds no place is told that the server is busy: it would not be answered in time anyhow.
+ */
+const CHECKS: TurnstileLimits = { runningMax: 3, placesMax: 32, placesEachMax: 16 };
 /** Longer names are cut in what is told. */
 const TOLD_CHARS_MAX = 64;
 const NO_PASSWORD = new Uint8Array();
@@ -28,7 +32,7 @@ export class Passwords implements Authenticator {
   private readonly file: WatchedFile<Users>;
   private readonly policies: PolicySet;
   private readonly byUser: ReadonlyMap<string, PolicySet>;
-  private checks = 0;
+  private readonly turnstile = new Turnstile(CHECKS);
 
   /** Throws an IdentityError. */
   constructor(
@@ -57,19 +61,17 @@ export class Passwords implements Authenticator {
     return packet.username !== undefined || packet.password !== undefined;
   }
 
-  async judge({ packet }: ConnectRequest): Promise<Judgement> {
+  async judge({ packet, peer, why }: ConnectRequest): Promise<Judgement> {
     const { username = '', password = NO_PASSWORD } = packet;
-    if (this.checks === CHECKS_MAX)
+    const { address = '' } = peer;
+    // Who is in already is not thrown out for those who are not.
+    if (why === 'connect' && !this.turnstile.hasRoomFor(address)) {
       return { isGranted: false, reason: ReasonCode.ServerBusy, why: 'too-many-passwords' };
+    }
     const { hashes, nobody } = this.file.value;
     const known = hashes.get(username);
-    this.checks++;
-    try {
-      const isRight = await isPassword(password, known ?? nobody);
-      if (!isRight || known === undefined) return wrong('password', { username: username.slice(0, TOLD_CHARS_MAX) });
-    } finally {
-      this.checks--;
-    }
+    const isRight = await this.turnstile.pass(address, () => isPassword(password, known ?? nobody));
+    if (!isRight || known === undefined) return wrong('password', { username: told(username) });
     return {
       isGranted: true,
       principal: username,
@@ -78,4 +80,10 @@ export class Passwords implements Authenticator {
       ...lifetimeOf(this.config),
     };
   }
+}
+
+/** Without what may be a token, that somebody has put where another broker looks for it. */
+function told(username: string): string {
+  const name = username.replace(/\?.+/s, '?…').replace(/^eyJ.*/s, 'eyJ…');
+  return name.slice(0, TOLD_CHARS_MAX);
 }
