@@ -127,14 +127,14 @@ export class DurableWorld {
 
   // The network.
 
-  private connect(client: LedgerClient, isClean = false): void {
+  private connect(client: LedgerClient, isClean = false, hasWill = true): void {
     // What is still under way of an earlier connection is lost: a CONNECT that overtakes a later one is nobody's promise.
     for (const old of this.halfOpen) if (old.owner === client) old.toBroker.length = 0;
     const line = new VirtualLine(client);
     this.lines.set(client, line);
     line.onClose = () => this.drop(client);
     this.openStream(line);
-    client.connect(line, isClean);
+    client.connect(line, isClean, hasWill);
   }
 
   private openStream(line: VirtualLine): void {
@@ -290,7 +290,7 @@ export class DurableWorld {
   private comeBack(client: LedgerClient | undefined): void {
     if (client === undefined) return;
     const mayBeClean = ['sub-3', 'sub-4', 'will-3'].includes(client.name);
-    this.connect(client, mayBeClean && chance(this.random, 200_000));
+    this.connect(client, mayBeClean && chance(this.random, 200_000), chance(this.random, 700_000));
   }
 
   /** What a stranger is told of retained messages. */
@@ -366,8 +366,8 @@ function castOf(ledger: Ledger, clock: () => Millis): readonly LedgerClient[] {
     { name: 'monitor', level: 5, expiryS: NEVER, receiveMax: 3 },
     { name: 'share-1', level: 5, expiryS: NEVER, receiveMax: 2 },
     { name: 'share-2', level: 4, expiryS: NEVER },
-    { name: 'pub-a', level: 4, expiryS: NEVER },
-    { name: 'pub-b', level: 5, expiryS: NEVER },
+    { name: 'pub-a', level: 4, expiryS: NEVER, usesLowestId: true },
+    { name: 'pub-b', level: 5, expiryS: NEVER, usesLowestId: true },
     { name: 'pub-v', level: 4, expiryS: 0 },
     { name: 'sub-1', level: 4, expiryS: NEVER },
     { name: 'sub-2', level: 5, expiryS: 3_600, receiveMax: 3 },
