@@ -161,6 +161,16 @@ describe('A token', () => {
     expect(await later).toBe(0xa0);
   });
 
+  it('keeps it no longer for being judged anew in the meantime', async () => {
+    await open({ refreshAfterS: 400, disconnectAfterS: 600 });
+    const client = await world.join({ clientId: 'a', username: 'u', password: await sign() });
+    world.leap(400_001);
+    await client.publishAsync('x', '', { qos: 1 });
+    const said = goodbye(client);
+    world.leap(200_001);
+    expect(await said).toBe(0xa0);
+  });
+
   it('is judged anew after refreshAfter, by the keys of that time', async () => {
     await open({ refreshAfterS: 300 });
     const client = await world.join({ clientId: 'a', username: 'u', password: await sign() });
@@ -238,8 +248,12 @@ describe('A set of keys of the web', () => {
     expect(await world.refusal({ username: 'u', password })).toBe(0x88);
     expect(await world.refusal({ username: 'u', password, protocolVersion: 4 })).toBe(3);
     await world.told('jwks-unavailable', { isStale: false });
+    const { asked } = served;
+    // Nor does it hear of each client that comes meanwhile.
+    for (let i = 0; i < 3; i++) expect(await world.refusal({ username: 'u', password })).toBe(0x88);
+    expect(served.asked).toBe(asked);
     served.status = 200;
-    world.leap(10_000);
+    world.leap(1_000);
     await world.join({ username: 'u', password });
   });
 });
@@ -253,7 +267,7 @@ describe('A custom authorizer of the program', () => {
         principalId: 'ada1',
         policyDocuments: [allow(['Connect', 'client/ada1'], ['Publish', 'topic/ok'])],
         refreshAfterInSeconds: 300,
-        disconnectAfterInSeconds: 600,
+        disconnectAfterInSeconds: 900,
       },
     ];
     const authorizer = async (request: AuthorizerRequest): Promise<AuthorizerAnswer> => {
