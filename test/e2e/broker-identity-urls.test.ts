@@ -151,7 +151,7 @@ describe('A signed URL', () => {
   it('may have run out when its client is judged anew, but not its key', async () => {
     await open({ refreshAfterS: 1_200 });
     const client = await world.join({ ...by(signed({ host: host(), expiresS: 60 })), clientId: 'a' });
-    world.leap(1_200_001);
+    await world.leapAndJudge(1_200_001);
     await client.publishAsync('x', '', { qos: 1 });
     world.write('keys.json', '[]');
     const said = goodbye(client);
