@@ -20,6 +20,7 @@ export class Leash {
   private readonly renewing: Dialogue;
   private refreshTimer: Timer<Due> | undefined;
   private limitTimer: Timer<Due> | undefined;
+  private limitAt = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly open: Open,
@@ -65,6 +66,8 @@ export class Leash {
     // One connection belongs to one principal: another one's permissions do not go with this session.
     if (verdict.outcome === 'accepted' && verdict.principal === client.principal) {
       open.permit = verdict.permit;
+      // Who authenticates himself anew begins anew; who is only asked after may not stay longer for it.
+      if (isAsked) this.limitAt = Number.POSITIVE_INFINITY;
       this.arm(verdict, now);
       if (isAsked) this.answer(ReasonCode.Success, verdict.authenticationData, now);
     } else if (verdict.outcome === 'continue' && isAsked) {
@@ -91,9 +94,10 @@ export class Leash {
     if (refreshAfterMs !== undefined) {
       this.refreshTimer = timers.set(now + refreshAfterMs, { due: (at) => this.refresh(at) });
     }
-    if (disconnectAfterMs !== undefined) {
+    this.limitAt = Math.min(this.limitAt, now + (disconnectAfterMs ?? Number.POSITIVE_INFINITY));
+    if (this.limitAt !== Number.POSITIVE_INFINITY) {
       const due = (at: Millis): void => this.open.connection.end('time-limit', at);
-      this.limitTimer = timers.set(now + disconnectAfterMs, { due });
+      this.limitTimer = timers.set(this.limitAt, { due });
     }
   }
 

@@ -54,6 +54,7 @@ export class EnhancedMethods {
     // Only the client may begin to authenticate itself anew (4.12.1): nobody can be asked.
     if (request.why === 'refresh') return denied(ReasonCode.NotAuthorized, 'method-wants-client');
     if (number === ROUNDS_MAX) return denied(ReasonCode.NotAuthorized, 'method-endless');
+    if (typeof step.next !== 'function') return denied(ReasonCode.ServerUnavailable, 'method-failed');
     const { data } = step;
     const next = step.next.bind(step);
     return { isGranted: undefined, data, next: (answer) => this.round(() => next(answer), request, number + 1) };

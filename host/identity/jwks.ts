@@ -24,6 +24,8 @@ export class KeysUnavailable extends Error {
 const BYTES_MAX = 256 * 1024;
 /** Tokens with keys that nobody knows make it fetch no more often. */
 const COOLDOWN_MS = 30_000;
+/** Nor does a server that has just failed hear of each token that comes. */
+const RETRY_MS = 1_000;
 const HTTP_OK = 200;
 
 /** Throws ERR_IDENTITY_CONFIG. */
@@ -54,7 +56,10 @@ function checkedUrl({ key, url }: JwksOptions): URL {
 function remembering(options: JwksOptions, ports: IdentityPorts): Fetch {
   const fetch = ports.fetch ?? (globalThis.fetch as Fetch);
   let last: { readonly text: string; readonly atMs: number } | undefined;
+  let failed: { readonly error: KeysUnavailable; readonly atMs: number } | undefined;
   return async (url, request) => {
+    if (failed !== undefined && Math.abs(ports.epochMs() - failed.atMs) < RETRY_MS) throw failed.error;
+    failed = undefined;
     try {
       const response = await fetch(url, request);
       if (response.status !== HTTP_OK) throw new Error(`HTTP status ${response.status}`);
@@ -65,7 +70,10 @@ function remembering(options: JwksOptions, ports: IdentityPorts): Fetch {
     } catch (error) {
       const isStale = last !== undefined && ports.epochMs() - last.atMs <= options.staleMs;
       ports.audit?.('jwks-unavailable', { key: options.key, reason: (error as Error).message, isStale });
-      if (!isStale) throw new KeysUnavailable(options.url, { cause: error });
+      if (!isStale) {
+        failed = { error: new KeysUnavailable(options.url, { cause: error }), atMs: ports.epochMs() };
+        throw failed.error;
+      }
     }
     return new Response(last!.text, { status: HTTP_OK });
   };

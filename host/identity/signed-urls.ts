@@ -64,7 +64,7 @@ export class SignedUrls implements Authenticator {
     return isSignedUrl(peer.url);
   }
 
-  judge({ peer }: ConnectRequest): Judgement {
+  judge({ peer, why: occasion }: ConnectRequest): Judgement {
     const signed = parseSignedUrl(peer.url!);
     if (signed === undefined) return unwanted('url-malformed');
     const principal = signed.accessKeyId;
@@ -73,7 +73,7 @@ export class SignedUrls implements Authenticator {
     // First what takes the same time for every key.
     const isSigned = host !== undefined && isSignedFor(signed, host, key?.secretAccessKey ?? NO_SECRET);
     if (key === undefined || !isSigned) return unwanted('url-signature', { accessKeyId: principal.slice(0, 128) });
-    const why = this.objection(signed, key, host);
+    const why = this.objection(signed, key, host) ?? (occasion === 'connect' ? this.untimely(signed) : undefined);
     if (why !== undefined) return unwanted(why, { accessKeyId: principal });
     const { disconnectAfterMs = CONNECTION_MS_MAX, refreshAfterMs } = lifetimeOf(this.config);
     return {
@@ -88,12 +88,16 @@ export class SignedUrls implements Authenticator {
   /** What is wrong with a URL that somebody has signed who may. */
   private objection(signed: SignedQuery, key: Key, host: string): string | undefined {
     const { hosts, region } = this.config;
+    if (!isSame(signed.sessionToken ?? '', key.sessionToken ?? '')) return 'url-session-token';
+    if (key.expiresMs <= this.ports.epochMs()) return 'url-key-expired';
+    if (hosts?.some((name) => name.toLowerCase() === withoutPort(host).toLowerCase()) === false) return 'url-host';
+    return region !== undefined && region !== signed.region ? 'url-region' : undefined;
+  }
+
+  /** The time of a URL is that in which a connection may begin: one that has begun is not held to it. */
+  private untimely(signed: SignedQuery): string | undefined {
     const now = this.ports.epochMs();
     const lastsMs = (signed.expiresS ?? EXPIRES_S_DEFAULT) * MS_PER_S;
-    if (!isSame(signed.sessionToken ?? '', key.sessionToken ?? '')) return 'url-session-token';
-    if (key.expiresMs <= now) return 'url-key-expired';
-    if (hosts?.some((name) => name.toLowerCase() === withoutPort(host).toLowerCase()) === false) return 'url-host';
-    if (region !== undefined && region !== signed.region) return 'url-region';
     if (lastsMs > EXPIRES_S_MAX * MS_PER_S) return 'url-lasts-too-long';
     if (signed.epochMs > now + this.skewMs) return 'url-not-yet';
     return signed.epochMs + lastsMs + this.skewMs < now ? 'url-expired' : undefined;

@@ -21,7 +21,7 @@ export class WatchedFile<T> {
   ) {
     this.askedAt = ports.epochMs();
     this.version = this.versionNow();
-    this.current = this.read();
+    this.current = this.parsed(this.content());
   }
 
   get value(): T {
@@ -31,8 +31,9 @@ export class WatchedFile<T> {
     try {
       const version = this.versionNow();
       if (version !== this.version) {
+        const content = this.content(); // one that cannot be read, perhaps for a moment, is tried again
         this.version = version;
-        this.current = this.read();
+        this.current = this.parsed(content);
       }
     } catch (error) {
       this.ports.audit?.('identity-file-refused', { key: this.key, file: this.path, reason: reasonOf(error) });
@@ -44,11 +45,12 @@ export class WatchedFile<T> {
     return this.guarded(() => this.ports.fileVersion?.(this.path));
   }
 
-  private read(): T {
-    return this.parse(
-      this.guarded(() => this.ports.readFile(this.path)),
-      `${this.key} ${this.path}`,
-    );
+  private content(): Uint8Array {
+    return this.guarded(() => this.ports.readFile(this.path));
+  }
+
+  private parsed(content: Uint8Array): T {
+    return this.parse(content, `${this.key} ${this.path}`);
   }
 
   private guarded<R>(access: () => R): R {

@@ -317,8 +317,12 @@ export class Ledger {
     this.breaks(`${client} got ${text} on ${topic} after m${last}`);
   }
 
-  /** Those that share a subscription may get what another has left; and what is sent again may find a subscription that was not there. */
-  private isExcused({ topic, sendings, firstSentAt }: Entry, client: string): boolean {
+  /**
+   * Those that share a subscription may get what another has left. What is sent again may find a subscription that was not there,
+   * or may have expired when it came first.
+   */
+  private isExcused({ topic, sendings, firstSentAt, expiryMs }: Entry, client: string): boolean {
+    if (sendings > 1 && expiryMs < NEVER) return true;
     const its = this.subscribed.filter((it) => it.client === client);
     if (its.some(({ filter }) => filter.startsWith(SHARE))) return true;
     const wasThere = ({ goneAt, doubtedAt, ackedAt }: Subscribed): boolean =>

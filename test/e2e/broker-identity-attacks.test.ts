@@ -2,9 +2,10 @@
 import { connect as dial, type Socket } from 'node:net';
 import { setImmediate as aMoment } from 'node:timers/promises';
 import { generate } from 'mqtt-packet';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Accepted } from '../../host/server/index.js';
+import { WatchedFile } from '../../host/identity/watched-file.js';
+import { type Accepted, createBroker } from '../../host/server/index.js';
 import { allow, deny, EVERYTHING, goodbye, HOST, World } from './broker-identity-world.js';
 
 const world = new World();
@@ -165,5 +166,50 @@ describe('The log', () => {
       'eyJ…',
     ]);
     world.keepsSecret('opaque-secret');
+  });
+});
+
+describe('A list of what is denied', () => {
+  it('that cannot be read for a moment counts as soon as it can', async () => {
+    const print = '0'.repeat(64);
+    let isReadable = true;
+    let version = 1;
+    let reads = 0;
+    const ports = {
+      readFile: () => {
+        reads++;
+        if (!isReadable) throw Object.assign(new Error('no'), { code: 'EACCES' });
+        return Buffer.from(print);
+      },
+      fileVersion: () => `${version}`,
+      epochMs: Date.now,
+      clock: () => 0,
+    };
+    const file = new WatchedFile(ports, 'key', 'path', () => reads);
+    isReadable = false;
+    version = 2;
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2_000);
+    expect(file.value).toBe(1);
+    isReadable = true;
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2_000);
+    expect(file.value).toBe(3);
+  });
+});
+
+describe('A Deny of shared filters', () => {
+  it('is no policy: it would deny nothing', async () => {
+    const identity = { anonymous: { policies: [deny(['Subscribe', 'topicfilter/$share/group/secret/#'])] } };
+    await expect(createBroker({ identity })).rejects.toMatchObject({ code: 'ERR_IDENTITY_POLICY' });
+    await world.open({ anonymous: { policies: [allow(['Subscribe', 'topicfilter/$share/group/open'])] } });
+  });
+});
+
+describe('A method that makes a mistake', () => {
+  it('costs its client the connection, and the broker nothing', async () => {
+    const methods = { M: { start: () => ({ outcome: 'continue' }) as never } };
+    await world.open(undefined, undefined, { hooks: { methods } });
+    const properties = { authenticationMethod: 'M' };
+    expect(await world.refusal({ properties })).toBe(0x88);
+    await world.told('connect-refused', { why: 'method-failed' });
   });
 });

@@ -148,6 +148,18 @@ describe('A signed URL', () => {
     expect(await said).toBe(0xa0);
   });
 
+  it('may have run out when its client is judged anew, but not its key', async () => {
+    await open({ refreshAfterS: 1_200 });
+    const client = await world.join({ ...by(signed({ host: host(), expiresS: 60 })), clientId: 'a' });
+    await world.leapAndJudge(1_200_001);
+    await client.publishAsync('x', '', { qos: 1 });
+    world.write('keys.json', '[]');
+    const said = goodbye(client);
+    world.leap(1_200_001);
+    expect(await said).toBe(0x87);
+    await world.told('connect-refused', { why: 'url-signature', request: 'refresh' });
+  });
+
   it('holds its client to the policies of its key', async () => {
     const policies = [allow(['Publish', 'topic/own/*'])];
     world.write('keys.json', JSON.stringify([{ ...KEYS[0], policies }]));

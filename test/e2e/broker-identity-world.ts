@@ -7,13 +7,20 @@ import { performance } from 'node:perf_hooks';
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import type { IdentityConfig, PolicyDocument } from '../../host/identity/index.js';
-import type { BrokerTimer } from '../../host/net/broker-timer.js';
-import { type BrokerListener, type BrokerOptions, createBroker, type RunningBroker } from '../../host/server/index.js';
+import {
+  BROKER_DEFAULTS,
+  type BrokerListener,
+  type BrokerOptions,
+  createBroker,
+  type RunningBroker,
+} from '../../host/server/index.js';
+import type { Parts } from '../../host/server/running-broker.js';
 
 export const HOST = '127.0.0.1';
 
 /** What has no event to be waited for. */
 const WAIT = { timeout: 20_000, interval: 5 };
+const CONNECT_TIMEOUT_MS = BROKER_DEFAULTS.connectTimeoutMs;
 /** A program that hangs fails its test before the test's own time is over, ms. */
 const PROGRAM_MS = 20_000;
 
@@ -97,9 +104,21 @@ export class World {
   /** All clocks go forward, and what has become due is done. */
   leap(ms: number): void {
     this.offsetMs += ms;
-    const { timer } = (this.running as unknown as { readonly parts: { readonly timer: BrokerTimer } }).parts;
+    const { timer } = this.parts;
     timer.stop(); // armed by the clock of before
     timer.wake();
+  }
+
+  /** The same, until clients that are judged anew have been, which has a short deadline of its own. */
+  async leapAndJudge(ms: number): Promise<void> {
+    this.leap(ms);
+    const { broker } = this.parts;
+    await vi.waitFor(() => expect(broker.nextDue() - performance.now()).toBeGreaterThan(CONNECT_TIMEOUT_MS), WAIT);
+  }
+
+  /** What a program does not see of a broker. */
+  private get parts(): Pick<Parts, 'broker' | 'timer'> {
+    return (this.running as unknown as { readonly parts: Parts }).parts;
   }
 
   /** MQTT.js, 5.0 and without keep-alive unless the options say otherwise. Rejects with the code of CONNACK. */

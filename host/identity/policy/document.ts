@@ -82,6 +82,8 @@ export function parsePolicy(document: unknown, place: string): Policy {
   return statements.flatMap((s, index) => rulesOf(s, `${place}: Statement${isList ? `[${index}]` : ''}`));
 }
 
+const SHARED = 'topicfilter/$share/';
+
 function rulesOf(statement: StatementDocument, place: string): Rule[] {
   const names = [statement.Action].flat();
   const about = names.map((name) => actionsNamed(name, `${place}.Action`));
@@ -90,6 +92,8 @@ function rulesOf(statement: StatementDocument, place: string): Rule[] {
   return [statement.Resource].flat().flatMap((text) => {
     const resource = withoutArn(text, `${place}.Resource`);
     const parts = parsePattern(resource, (name) => checkVariable(name, `${place}.Resource "${text}"`));
+    if (statement.Effect === 'Deny' && resource.startsWith(SHARED))
+      fail(`${place}.Resource`, `"${text}" would deny nothing: a shared filter is asked for without $share/NAME/`);
     if (hasVariableType(parts))
       fail(`${place}.Resource`, `"${text}" has a variable where the type of a resource belongs`);
     const rules = actions.flatMap((action) => ruleFor(statement.Effect, action, parts) ?? []);

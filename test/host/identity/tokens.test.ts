@@ -382,7 +382,7 @@ describe('keys from the web', () => {
     const keys = [await jwk(ec, 'a')];
     for (const [what, failure] of failures) {
       let answer = failure;
-      const { w } = web(() => answer());
+      const { w, wait } = web(() => answer());
       const password = await withKid(ec, 'a');
       expect([what, ...(await w.refused({ password }))]).toEqual([
         what,
@@ -392,6 +392,7 @@ describe('keys from the web', () => {
       expect(w.audited[0]).toMatchObject({ event: 'jwks-unavailable', fields: { isStale: false } });
       w.expectSecret(password.split('.')[2]!);
       answer = () => Response.json({ keys });
+      wait(1_000); // the server is left alone for so long
       await w.accepted({ password });
     }
   });
@@ -415,6 +416,7 @@ describe('keys from the web', () => {
     wait(61_000);
     expect(await w.refused({ password })).toEqual(['keys-unavailable', ReasonCode.ServerUnavailable]);
     isUp = true;
+    wait(1_000);
     await w.accepted({ password });
   });
 
