@@ -1,6 +1,8 @@
 // One client that sends without end: others are read in between.
-import { expect, it } from 'vitest';
-import { Broker } from '../../host/broker/broker.js';
+import { afterEach, expect, it, vi } from 'vitest';
+import { Broker, type BrokerPorts } from '../../host/broker/broker.js';
+import { JournalState } from '../../host/broker/journal-state.js';
+import { MemoryJournal } from '../../host/core/memory-journal.js';
 import { Xoshiro128 } from '../../host/core/random.js';
 import { BrokerTimer } from '../../host/net/broker-timer.js';
 import type { Channel, ChannelEvents } from '../../host/net/channel.js';
@@ -31,13 +33,22 @@ class Firehose implements Channel {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-it('a client is read 64 KiB at a time, however large the chunks, and then again', async () => {
-  const broker = new Broker({}, { random: new Xoshiro128(1) });
-  const clock = (): number => 1_000;
+function open(ports: Partial<BrokerPorts> = {}) {
+  const broker = new Broker({}, { random: new Xoshiro128(1), ...ports });
+  const clock = (): number => performance.now();
   const timer = new BrokerTimer(broker, clock);
   const context = { broker, clock, log: () => {}, limits: SOCKET_LIMITS, timer, flusher: new Flusher() };
   const hose = new Firehose();
   new MqttSocket(context, hose, { transport: 'tcp' });
+  return { hose, timer };
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('a client is read 64 KiB at a time, however large the chunks, and then again', async () => {
+  const { hose, timer } = open();
   hose.events.received(connectBytes('hose'));
   const chunk = publishBytes('t', Buffer.alloc(10_000));
   for (let turn = 0; turn < 3; turn++) {
@@ -52,5 +63,24 @@ it('a client is read 64 KiB at a time, however large the chunks, and then again'
   hose.events.closed(); // while it waits for its turn
   await nextTurn();
   expect(hose.isReading).toBe(false);
+  timer.stop();
+});
+
+it('a client is not read at all while the journal stalls and too many answers to it wait', () => {
+  vi.useFakeTimers();
+  const journal = new MemoryJournal();
+  const { hose, timer } = open({ durable: new JournalState(journal, 0) });
+  const lasting = connectBytes('hose');
+  lasting[9] = 0; // not a clean session
+  hose.events.received(lasting);
+  hose.events.received(Buffer.alloc(2_100, Buffer.of(0xc0, 0x00)));
+  expect(hose.isReading).toBe(false);
+  for (let i = 0; i < 100; i++) {
+    vi.advanceTimersByTime(20);
+    expect(hose.isReading).toBe(false);
+  }
+  journal.flush(performance.now());
+  vi.advanceTimersByTime(20);
+  expect(hose.isReading).toBe(true);
   timer.stop();
 });
