@@ -1,5 +1,6 @@
 // A walk through the retained messages that one filter takes in, step by step: it may rest between any two, and messages
 // may come and go meanwhile. A loop over a stack as deep as the topics, not recursion: a name may have 65,535 levels.
+import type { Timer } from '../core/timer-queue.js';
 import type { BrokerMessage } from './packets.js';
 
 const DOLLAR = 0x24;
@@ -9,6 +10,8 @@ export class RetainedNode {
   message: BrokerMessage | undefined;
   /** When the message was set, in the store's own count. */
   setAt = 0;
+  /** Of a message that expires. */
+  expiry: Timer<BrokerMessage> | undefined;
 }
 
 /** Nodes side by side, of which the first have been visited. A Map's iterator bears that entries come and go. */
@@ -25,12 +28,11 @@ export class RetainedWalk {
   private readonly stack: Siblings[] = [];
   private at: RetainedNode | undefined;
 
-  /** `filter` is valid. Messages set after `until` are left out. `seesAll`: a leading wildcard sees the server's own topics too. */
+  /** `filter` is valid. Messages set after `until` are left out. */
   constructor(
     private readonly root: RetainedNode,
     filter: string,
     private readonly until: number,
-    private readonly seesAll = false,
   ) {
     this.levels = filter.split('/');
     this.visit(root, 0);
@@ -79,7 +81,7 @@ export class RetainedWalk {
         if (level === '#') this.at = node;
         const below = level === '#' ? i : i + 1;
         if (node.children !== undefined) {
-          this.stack.push({ left: node.children.entries(), below, isFirst: node === this.root && !this.seesAll });
+          this.stack.push({ left: node.children.entries(), below, isFirst: node === this.root });
         }
         return;
       }

@@ -1,5 +1,6 @@
 // The last retained message of each topic, in a tree of levels so that a filter with wildcards visits only what it may
 // match.
+import { TimerQueue } from '../core/timer-queue.js';
 import type { Millis } from '../ports.js';
 import { bytesOf } from './outbound.js';
 import type { BrokerMessage } from './packets.js';
@@ -14,10 +15,12 @@ export interface RetainedLimits {
 export const RETAINED_LEVEL_BYTES = 256;
 
 /** Nodes of the tree that may be visited in one millisecond for new subscriptions, all together: at most so long do others wait. */
-const STEPS_PER_MS = 10_000;
+const STEPS_PER_MS = 2_000;
 
 export class RetainedStore {
   private readonly root = new RetainedNode();
+  /** Those that expire: a store that is full looks for them at every message, and must not look at all. */
+  private readonly expiries = new TimerQueue<BrokerMessage>();
   private count = 0;
   private nodes = 0;
   private bytes = 0;
@@ -50,6 +53,7 @@ export class RetainedStore {
     }
     node.message = message;
     node.setAt = ++this.clock;
+    if (message.expiresAt !== Number.POSITIVE_INFINITY) node.expiry = this.expiries.set(message.expiresAt, message);
     this.count++;
     this.nodes += missing;
     this.bytes += bytes;
@@ -61,10 +65,11 @@ export class RetainedStore {
     return this.clearLevels(topic.split('/'));
   }
 
-  /** Messages that are delivered to nobody any more at `now`: those to be cleared. */
+  /** Messages that are delivered to nobody any more at `now`, each told once: those to be cleared. */
   expired(now: Millis): BrokerMessage[] {
-    const all = new RetainedWalk(this.root, '#', this.clock, true);
-    return [...all.rest()].filter((message) => message.expiresAt <= now);
+    const found: BrokerMessage[] = [];
+    for (let due = this.expiries.popDue(now); due !== undefined; due = this.expiries.popDue(now)) found.push(due);
+    return found;
   }
 
   /** Through the messages that are there now and whose topic the valid filter takes in. The order depends only on the calls made before. */
@@ -93,6 +98,8 @@ export class RetainedStore {
     this.count--;
     this.bytes -= bytesOf(last.message);
     last.message = undefined;
+    if (last.expiry !== undefined) this.expiries.cancel(last.expiry);
+    last.expiry = undefined;
     for (let i = levels.length; i > 0; i--) {
       if (path[i]!.message !== undefined || path[i]!.children !== undefined) break;
       const siblings = path[i - 1]!.children!;

@@ -19,9 +19,6 @@ import type { ShareGroup } from './shared.js';
 import { Turn } from './turn.js';
 import { Wills } from './wills.js';
 
-/** Where retained messages have no room, those past their expiry are looked for at most so often, ms. */
-const SWEEP_MS = 1_000;
-
 /** How a message is delivered: a subscription, or several in one. */
 type Way = Pick<Subscription, 'qos' | 'retainAsPublished' | 'ids'>;
 
@@ -56,7 +53,6 @@ export class BrokerState {
   isStopped = false;
   /** The next deadline, as it was at the end of the last turn. */
   private knownDue = Number.POSITIVE_INFINITY;
-  private sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly config: BrokerConfig,
@@ -178,14 +174,13 @@ export class BrokerState {
     this.counters.retainedNow = this.retained.size;
   }
 
-  /** Makes room among retained messages. True: it was worth trying. */
+  /** Makes room among retained messages. True: some have gone. */
   private sweep(now: Millis): boolean {
-    if (now - this.sweptAt < SWEEP_MS) return false;
-    this.sweptAt = now;
-    for (const { topic } of this.retained.expired(now)) {
+    const expired = this.retained.expired(now);
+    for (const { topic } of expired) {
       this.retained.clear(topic);
       this.around.durable?.deleteRetained(topic);
     }
-    return true;
+    return expired.length > 0;
   }
 }

@@ -76,6 +76,41 @@ describe('retained messages for thousands of subscriptions', () => {
     world.bystandersAreWell();
   });
 
+  it('that are set, replaced or cleared meanwhile come once, as they are then, or not at all', () => {
+    const world = new Arena();
+    const client = world.join('c');
+    const publisher = world.join('p');
+    for (const name of ['a', 'b', 'c/1', 'd']) publisher.publish(`r/${name}`, 'old', { retain: true });
+    client.isCongested = true;
+    client.subscribe({ filter: 'r/#' });
+    publisher.publish('r/b', 'new', { retain: true });
+    publisher.publish('r/c/1', '', { retain: true });
+    publisher.publish('r/c/1', 'again', { retain: true });
+    publisher.publish('r/d', '', { retain: true });
+    publisher.publish('r/e', 'first', { retain: true });
+    client.drained();
+    const heard = client
+      .messages()
+      .map(({ topic, payload, retain }) => `${topic} ${payload}${retain ? ' (retained)' : ''}`);
+    const live = ['r/b new', 'r/c/1 ', 'r/c/1 again', 'r/d ', 'r/e first'];
+    expect(heard).toEqual([...live, 'r/a old (retained)']);
+  });
+
+  it('go on where others are set and cleared all the time, and end', () => {
+    const world = new Arena();
+    retain(world, 3_000);
+    const attacker = world.intruder('attacker');
+    attacker.subscribe([{ filter: 'r/#' }, { filter: 'none/#' }]);
+    const flood = world.intruder('flood');
+    let turns = 0;
+    for (; world.broker.nextDue() <= world.now + 1; turns++) {
+      expect(turns).toBeLessThan(100);
+      flood.say(...times(50, (i) => publish(`new/${turns}/${i}`, 'x', { retain: true })));
+      world.pass(1);
+    }
+    expect(attacker.heard().filter(({ type }) => type === 'publish')).toHaveLength(3_000);
+  });
+
   it('wait for a client that goes and comes back, and need no room in its queue', () => {
     const world = new Arena({ queueMessagesMax: 10 });
     retain(world, 3_000);
@@ -200,6 +235,20 @@ describe('retained messages with deep topics', () => {
     expect(store.set(messageOf('a', 'x'.repeat(12 * RETAINED_LEVEL_BYTES - 1), 0, true))).toBe(true);
   });
 
+  it('that expire are told once, and not those that were replaced or cleared', () => {
+    const store = new RetainedStore({ retainedMessagesMax: 100, retainedBytesMax: 100_000 });
+    const set = (topic: string, expiresAt: number) => store.set({ ...messageOf(topic, 'x', 0, true), expiresAt });
+    for (let i = 0; i < 1_000; i++) set('replaced', i);
+    set('replaced', 5_000);
+    set('cleared', 10);
+    store.clear('cleared');
+    set('$own/a', 20);
+    set('a/b', 30);
+    const topicsAt = (now: number): string[] => store.expired(now).map(({ topic }) => topic);
+    expect([topicsAt(19), topicsAt(20), topicsAt(1_000), topicsAt(1_000)]).toEqual([[], ['$own/a'], ['a/b'], []]);
+    expect(topicsAt(5_000)).toEqual(['replaced']);
+  });
+
   it('cannot take more than their bound, and what is there already still comes', () => {
     const world = new Arena({ retainedBytesMax: MIB });
     const attacker = world.intruder('attacker');
@@ -207,7 +256,9 @@ describe('retained messages with deep topics', () => {
     expect(world.counters.retainedNow).toBeLessThan(50);
     expect(world.counters.retainRefused).toBeGreaterThan(1_900);
     world.bystandersAreWell();
-    expect(world.reader('late', '#').payloads()).toHaveLength(world.counters.retainedNow);
+    const late = world.reader('late', '#');
+    world.pass(100);
+    expect(late.payloads()).toHaveLength(world.counters.retainedNow);
   });
 });
 
