@@ -85,7 +85,6 @@ export class Session {
   /** Retained messages for a new subscription: sent as fast as the client takes them, so that none is dropped for want of room. */
   replay(replay: Replay, now: Millis): void {
     this.replays ??= new Map();
-    this.replays.delete(replay.filter); // the one before begins anew, behind the others
     this.replays.set(replay.filter, replay);
     this.pump(now);
   }

@@ -30,6 +30,9 @@ export const SOCKET_LIMITS: SocketLimits = {
   closeGraceMs: 1_000,
 };
 
+/** How much is read of one client before others have their turn, bytes, or a chunk of the channel more. */
+const TURN_BYTES_MAX = 65_536;
+
 /** How often a client is looked after that is not read for the journal's sake, ms. */
 const HELD_UP_MS = 10;
 
@@ -67,6 +70,8 @@ export class MqttSocket implements ChannelEvents {
   private stall: NodeJS.Timeout | undefined;
   private rest: NodeJS.Timeout | undefined;
   private grace: NodeJS.Timeout | undefined;
+  /** Read since others had their turn last. */
+  private unyieldedBytes = 0;
   private isWaiting = false;
   private isClosing = false;
   /** The session was told to wait, and is owed word of the end of it. */
@@ -130,6 +135,8 @@ export class MqttSocket implements ChannelEvents {
     this.stream.receive(chunk, clock());
     timer.wake();
     const { resumeAt, isHeldUp } = this.stream;
+    this.unyieldedBytes += chunk.length;
+    if (this.unyieldedBytes >= TURN_BYTES_MAX) this.yield();
     if (resumeAt > 0 || isHeldUp) this.pauseUntil(isHeldUp ? Math.max(resumeAt, clock() + HELD_UP_MS) : resumeAt);
   }
 
@@ -180,6 +187,14 @@ export class MqttSocket implements ChannelEvents {
     const { limits, clock } = this.context;
     this.channel.pause();
     this.stall = setTimeout(() => this.stream.giveUp(clock()), limits.stallMsMax);
+  }
+
+  /** After so many bytes others are read: of a client that sends without end, the system would read megabytes in one go. */
+  private yield(): void {
+    this.unyieldedBytes = 0;
+    if (this.isClosing) return;
+    this.channel.pause();
+    setImmediate(() => this.read());
   }
 
   /** Reads on, unless there is another reason not to. */
