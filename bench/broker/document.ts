@@ -1,5 +1,7 @@
 // docs/BROKER-BENCHMARKS.md, written from the figures; and its tables, which the terminal shows as well.
 import { formatCount, formatRate } from '../document.js';
+import { ABUSE_LIMITS, type AbuseRow } from './abuse.js';
+import { ATTACKS } from './attacks.js';
 import { BROKERS } from './brokers.js';
 import type { Result } from './main.js';
 import { losses } from './outcome.js';
@@ -111,6 +113,52 @@ export function idleTable(rows: readonly IdleRow[]): Cells {
   return { head, rows: cells };
 }
 
+const mib = (bytes: number | undefined): string => (bytes === undefined ? UNKNOWN : (bytes / BYTES_PER_MIB).toFixed(0));
+const plainMs = (value: number | undefined): string => (value === undefined ? UNKNOWN : `${formatRate(value)} ms`);
+
+export function abuseTable(rows: readonly AbuseRow[]): Cells {
+  const head = [
+    'attack',
+    'p50 without',
+    'with',
+    'p99 without',
+    'with ',
+    'RSS before, MiB',
+    'peak',
+    'after',
+    'heap before, MiB',
+    'after ',
+    'arrived',
+  ];
+  const cells = rows.map((row) => [
+    row.attack,
+    plainMs(row.without?.p50Ms),
+    plainMs(row.with?.p50Ms),
+    plainMs(row.without?.p99Ms),
+    plainMs(row.with?.p99Ms),
+    ...[row.beforeBytes, row.peakBytes, row.afterBytes, row.heapBeforeBytes, row.heapAfterBytes].map(mib),
+    row.failure?.split('\n')[0] ??
+      (row.received === row.sent ? `all ${formatCount(row.sent)}` : `${formatCount(row.sent - row.received)} LOST`),
+  ]);
+  return { head, rows: cells };
+}
+
+function abuseSection(rows: readonly AbuseRow[]): string {
+  const attacks = ATTACKS.filter(({ name }) => rows.some(({ attack }) => attack === name));
+  const limits = Object.entries(ABUSE_LIMITS).map(([name, value]) => `\`${name}: ${value}\``);
+  return `## Abuse
+
+What attackers cost those who do nothing wrong. Two bystanders exchange 200 messages a second at QoS 0, at first alone, then beside
+attackers, who are a process of their own with the least priority on the load's core; the broker is Thimble's, a new process for
+each attack, with ${limits.join(', ')} and otherwise its defaults. *Arrived* are the
+bystanders' messages. *RSS* is the process's resident memory, *heap* what is on V8's heap and beside it after a collection of
+garbage: what the broker really keeps, of which some is retained messages where an attack leaves any.
+
+${markdown(abuseTable(rows), ['attack', 'arrived'])}
+${attacks.map(({ name, does }) => `- **${name}**: ${does}.`).join('\n')}
+`;
+}
+
 function markdown({ head, rows }: Cells, textColumns: readonly string[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -199,6 +247,7 @@ export function formatDocument(result: Result, date: string | undefined): string
       ? [`## Connections\n\n${markdown(connectsTable(result.connections), text)}`]
       : []),
     ...(result.memory.length > 0 ? [`## Memory\n\n${markdown(idleTable(result.memory), text)}`] : []),
+    ...(result.abuse.length > 0 ? [abuseSection(result.abuse)] : []),
     method(result),
     settings(result),
   ].join('\n');

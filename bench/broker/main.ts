@@ -7,7 +7,7 @@ import { print, printJson, table } from '../../host/cli/output.js';
 import { PACKAGE_ROOT } from '../../host/firmware/paths.js';
 import { commitDate, describeMachine, type Machine } from '../machine.js';
 import { BROKERS, type BrokerName, type BrokerSpec } from './brokers.js';
-import { type Cells, connectsTable, formatDocument, idleTable, trafficTables } from './document.js';
+import { abuseTable, type Cells, connectsTable, formatDocument, idleTable, trafficTables } from './document.js';
 import { CAN_PIN } from './pin.js';
 import { type Measured, runBench } from './run.js';
 import { type Effort, FULL, QOS_ALL, QUICK, type Selection, SHAPES, select, TASK_NAMES } from './tasks.js';
@@ -123,6 +123,7 @@ function printResult(result: Result): void {
   }
   if (result.connections.length > 0) show(connectsTable(result.connections));
   if (result.memory.length > 0) show(idleTable(result.memory));
+  if (result.abuse.length > 0) show(abuseTable(result.abuse));
   for (const { name, install } of result.missing) print(`${name} is not installed: ${install}`);
 }
 

@@ -5,6 +5,8 @@ import type { Measured } from './run.js';
 
 const OWN: BrokerName = 'thimble';
 
+type Compared = Omit<Measured, 'abuse'>;
+
 interface Entry {
   readonly broker: BrokerName;
   readonly figure: Figure | undefined;
@@ -17,7 +19,7 @@ interface Contest {
   readonly best: 'highest' | 'lowest';
 }
 
-function contestsOf({ traffic, connections, memory }: Measured): Contest[] {
+function contestsOf({ traffic, connections, memory }: Compared): Contest[] {
   const titleOf = (row: (typeof traffic)[number]): string =>
     `${row.kind} ${row.publishers} → ${row.subscribers}, QoS ${row.qos}`;
   const titles = [...new Set(traffic.map(titleOf))];
@@ -47,7 +49,7 @@ function contestsOf({ traffic, connections, memory }: Measured): Contest[] {
 }
 
 /** One line for each contest that another broker wins, by so much. */
-export function losses(measured: Measured): string[] {
+export function losses(measured: Compared): string[] {
   return contestsOf(measured).flatMap(({ title, entries, best }) => {
     const known = entries.flatMap(({ broker, figure }) =>
       figure === undefined ? [] : [{ broker, value: figure.median }],

@@ -20,6 +20,7 @@ export const SUBSCRIBE = 0x82;
 export const SUBACK = 0x90;
 export const DISCONNECT = 0xe0;
 export const QOS_SHIFT = 1;
+const RETAIN = 0x01;
 export const QOS = 0x03;
 
 const LEVEL_MQTT_3_1_1 = 4;
@@ -57,13 +58,21 @@ export function connect(clientId: string): Buffer {
   return packet(CONNECT, textOf('MQTT'), head, u16(KEEP_ALIVE_S), textOf(clientId));
 }
 
-export function subscribe(filter: string, qos: number): Buffer {
-  return packet(SUBSCRIBE, u16(SUBSCRIBE_ID), textOf(filter), Buffer.of(qos));
+export function subscribe(filters: string | readonly string[], qos: number): Buffer {
+  const requests = [filters].flat().map((filter: string) => Buffer.concat([textOf(filter), Buffer.of(qos)]));
+  return packet(SUBSCRIBE, u16(SUBSCRIBE_ID), ...requests);
 }
 
-export function publish(topic: string, qos: number, packetId: number): Buffer {
+export function publish(
+  topic: string,
+  qos: number,
+  packetId: number,
+  payloadBytes = PAYLOAD_BYTES,
+  retain = false,
+): Buffer {
   const id = qos === 0 ? Buffer.alloc(0) : u16(packetId);
-  return packet(PUBLISH | (qos << QOS_SHIFT), textOf(topic), id, Buffer.alloc(PAYLOAD_BYTES, 'm'));
+  const first = PUBLISH | (qos << QOS_SHIFT) | (retain ? RETAIN : 0);
+  return packet(first, textOf(topic), id, Buffer.alloc(payloadBytes, 'm'));
 }
 
 export const DISCONNECTED = packet(DISCONNECT);

@@ -1,6 +1,7 @@
 // Runs the tasks: round by round, in each round task by task, each task with one broker after the other, so that what
 // else the machine does hits all of them. Within a round a broker is one process, which is idle while others have their
 // turn; the load is a new process every time.
+import { type AbuseRow, runAbuse } from './abuse.js';
 import { BrokerProcess } from './broker-process.js';
 import type { BrokerName, BrokerSpec } from './brokers.js';
 import type { ConnectsResult, IdleResult } from './crowd.js';
@@ -13,6 +14,7 @@ export interface Measured {
   readonly traffic: readonly TrafficRow[];
   readonly connections: readonly ConnectsRow[];
   readonly memory: readonly IdleRow[];
+  readonly abuse: readonly AbuseRow[];
 }
 
 export interface Plan {
@@ -105,7 +107,7 @@ class Run {
     }
   }
 
-  get measured(): Measured {
+  get measured(): Omit<Measured, 'abuse'> {
     const { brokers, tasks } = this.plan;
     return {
       traffic: tasks.traffic.flatMap((task, i) =>
@@ -134,5 +136,7 @@ export async function runBench(plan: Plan): Promise<Measured> {
   const hasRounds = plan.tasks.traffic.length > 0 || plan.tasks.connections;
   for (let index = 0; hasRounds && index < plan.effort.rounds; index++) await run.round(index);
   if (plan.tasks.memory) await run.weigh();
-  return run.measured;
+  const { tasks, brokers, effort, progress } = plan;
+  const isAbused = tasks.abuse && brokers.some(({ name }) => name === 'thimble');
+  return { ...run.measured, abuse: isAbused ? await runAbuse(effort, progress) : [] };
 }

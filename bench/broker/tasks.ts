@@ -23,6 +23,10 @@ export interface Effort {
   readonly connections: number;
   /** Clients that stay and say nothing. */
   readonly idleConnections: number;
+  /** Each attack, and as long without it, ms; and how many clients and messages of it there are, of those it has. */
+  readonly abuseMs: number;
+  readonly abuseScale: number;
+  readonly attacksMax: number;
 }
 
 export const FULL: Effort = {
@@ -32,6 +36,9 @@ export const FULL: Effort = {
   paceMs: 500,
   connections: 2_000,
   idleConnections: 10_000,
+  abuseMs: 3_000,
+  abuseScale: 1,
+  attacksMax: 100,
 };
 
 /** Enough to see that everything runs. */
@@ -42,6 +49,9 @@ export const QUICK: Effort = {
   paceMs: 50,
   connections: 50,
   idleConnections: 100,
+  abuseMs: 200,
+  abuseScale: 0.02,
+  attacksMax: 2,
 };
 
 /** Publishers and subscribers. */
@@ -85,10 +95,11 @@ export interface Selection {
   readonly traffic: readonly TrafficTask[];
   readonly connections: boolean;
   readonly memory: boolean;
+  readonly abuse: boolean;
 }
 
 /** Names of `--only` besides shapes such as 4to1. */
-export const TASK_NAMES: readonly string[] = ['one-to-one', 'fan-in', 'fan-out', 'connections', 'memory'];
+export const TASK_NAMES: readonly string[] = ['one-to-one', 'fan-in', 'fan-out', 'connections', 'memory', 'abuse'];
 const SHAPE = /^([1-9]\d{0,2})to([1-9]\d{0,3})$/;
 /** What `SHAPE` lets through. */
 export const SHAPES = '1to1 to 999to9999';
@@ -102,7 +113,7 @@ export function select(
   const all = (isQuick ? SIZES_QUICK : SIZES).map(([publishers, subscribers]) => ({ publishers, subscribers }));
   const tasksOf = (sizes: typeof all): TrafficTask[] =>
     sizes.flatMap(({ publishers, subscribers }) => qos.map((each) => taskOf(publishers, subscribers, each)));
-  if (only === undefined) return { traffic: tasksOf(all), connections: true, memory: true };
+  if (only === undefined) return { traffic: tasksOf(all), connections: true, memory: true, abuse: true };
   const traffic: TrafficTask[] = [];
   for (const name of only) {
     const size = SHAPE.exec(name);
@@ -110,5 +121,6 @@ export function select(
     else if (TASK_NAMES.includes(name)) traffic.push(...tasksOf(all).filter(({ kind }) => kind === name));
     else return { unknown: name };
   }
-  return { traffic, connections: only.includes('connections'), memory: only.includes('memory') };
+  const [connections, memory, abuse] = ['connections', 'memory', 'abuse'].map((name) => only.includes(name));
+  return { traffic, connections: connections!, memory: memory!, abuse: abuse! };
 }

@@ -19,10 +19,7 @@ export interface BrokerPorts {
   readonly log?: Log;
   /** What outlives the process. Absent: nothing does. `restore` reads it. */
   readonly durable?: DurableState;
-  /**
-   * Called when something has been done, and a deadline may have moved, that no call of an adapter has begun: `Access` has
-   * answered, or a transaction is durable.
-   */
+  /** Called when the next deadline has come nearer, by whatever it was. */
   readonly wake?: () => void;
   /**
    * Told of each message that is published, allowed and not too deep, whoever subscribes to it: before it is durable, and in the

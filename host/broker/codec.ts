@@ -15,6 +15,7 @@ import { fromLibrary, toLibrary } from './library-packets.js';
 import { DUP, TYPE_SHIFT } from './packet-types.js';
 import { LEVEL_MQTT_3_1, LEVEL_MQTT_3_1_1, LEVEL_MQTT_5, type Level, type Packet } from './packets.js';
 import { ReasonCode } from './reason-codes.js';
+import { knownTopicIn } from './topic-memo.js';
 import { type Fault, PacketType, packetTypeOf, protocolIn, shapeFaultOf } from './wellformed.js';
 
 export { type OutgoingAlias, publishBytes } from './hot-packets.js';
@@ -44,11 +45,12 @@ const SHORT_AUTH: Decoded = { packet: { cmd: 'auth', reasonCode: ReasonCode.Succ
 export function decode(frame: Uint8Array, bodyAt: number, level: Level | undefined, now: Millis): Decoded {
   if (packetTypeOf(frame[0]!) === PacketType.Connect) return decodeConnect(frame, bodyAt);
   if (level === undefined) return NO_CONNECT;
-  const fault = shapeFaultOf(frame, bodyAt, level);
+  const topic = packetTypeOf(frame[0]!) === PacketType.Publish ? knownTopicIn(frame, bodyAt) : undefined;
+  const fault = shapeFaultOf(frame, bodyAt, level, topic !== undefined);
   if (fault !== undefined) return { fault };
   if (packetTypeOf(frame[0]!) === PacketType.Pingreq) return PING; // as small as it is, thousands come in one chunk
   const buffer = asBuffer(frame);
-  const packet = decodeHot(buffer, bodyAt, level, now);
+  const packet = decodeHot(buffer, bodyAt, level, now, topic);
   if (packet !== undefined) return { packet };
   return isShortAuth(frame, bodyAt) ? SHORT_AUTH : parse(buffer, bodyAt, level);
 }

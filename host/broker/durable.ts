@@ -33,6 +33,8 @@ export interface EntryDetails {
   readonly qos: Qos;
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[] | undefined;
+  /** Of the shared subscription that it comes by, the filter; undefined: it comes by another. */
+  readonly share: string | undefined;
 }
 
 export interface SubscriptionRecord {

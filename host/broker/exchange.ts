@@ -107,7 +107,9 @@ function takePublish(open: Open, packet: PublishPacket, now: Millis): void {
 
 /** A message that is allowed. */
 function pass({ state, session }: Open, packet: PublishPacket, now: Millis): ReasonCode {
-  return state.publish(packet, session, now) > 0 ? ReasonCode.Success : ReasonCode.NoMatchingSubscribers;
+  return state.publish(packet, session, now, levelsOf(packet)) > 0
+    ? ReasonCode.Success
+    : ReasonCode.NoMatchingSubscribers;
 }
 
 /** Why the message is not passed on; undefined: it is. */
@@ -120,13 +122,15 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
     state.log('warn', 'publish-denied', { clientId, principal, topic });
     return ReasonCode.NotAuthorized;
   }
-  if (topicLevels(topic) > config.topicLevelsMax) {
+  if (levelsOf(packet) > config.topicLevelsMax) {
     counters.droppedTooDeep++;
     return ReasonCode.TopicNameInvalid;
   }
   const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
   return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
 }
+
+const levelsOf = (packet: PublishPacket): number => packet.topicLevels || topicLevels(packet.topic);
 
 /** Also `$SYS` itself. */
 export const isSystemTopic = (topic: string): boolean =>

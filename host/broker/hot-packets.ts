@@ -17,6 +17,7 @@ import { type AckPacket, LEVEL_MQTT_5, type Level, PACKET_ID_MAX, type PublishPa
 import { type SplitProperties, splitProperties } from './properties.js';
 import { Property } from './property-table.js';
 import { ReasonCode } from './reason-codes.js';
+import { learnTopic, type Topic } from './topic-memo.js';
 import { U16_BYTES, U32_BYTES, u16At, varintAt, varintBytes, writeU16, writeU32, writeVarint } from './wire-bytes.js';
 
 /** How a PUBLISH of MQTT 5.0 names its topic: `isNew` puts it beside the alias, else the alias stands for it. */
@@ -45,16 +46,17 @@ const ACK_NAMES: readonly (AckPacket['cmd'] | undefined)[] = Array.from({ length
 
 /**
  * The packet in a well-formed frame; undefined for types that mqtt-packet is to read. The payload is a copy: a frame lies
- * in a socket's buffer, and a message may live for long.
+ * in a socket's buffer, and a message may live for long. `topic`: of a PUBLISH, where it is known.
  */
 export function decodeHot(
   frame: Buffer,
   bodyAt: number,
   level: Level,
   now: Millis,
+  topic: Topic | undefined,
 ): PublishPacket | AckPacket | undefined {
   const type = packetTypeOf(frame[0]!);
-  if (type === PacketType.Publish) return decodePublish(frame, bodyAt, level, now);
+  if (type === PacketType.Publish) return decodePublish(frame, bodyAt, level, now, topic);
   const cmd = ACK_NAMES[type];
   if (cmd === undefined) return undefined;
   const reasonAt = bodyAt + U16_BYTES;
@@ -62,7 +64,13 @@ export function decodeHot(
   return { cmd, messageId: u16At(frame, bodyAt), reasonCode: frame[reasonAt] ?? ReasonCode.Success };
 }
 
-function decodePublish(frame: Buffer, bodyAt: number, level: Level, now: Millis): PublishPacket {
+function decodePublish(
+  frame: Buffer,
+  bodyAt: number,
+  level: Level,
+  now: Millis,
+  known: Topic | undefined,
+): PublishPacket {
   const first = frame[0]!;
   const qos = ((first >> QOS_SHIFT) & QOS) as Qos;
   const topicAt = bodyAt + U16_BYTES;
@@ -75,11 +83,13 @@ function decodePublish(frame: Buffer, bodyAt: number, level: Level, now: Millis)
     payloadAt = start + bytes;
     if (bytes > 0) said = splitProperties(frame, start, payloadAt);
   }
+  const topic = known ?? learnTopic(frame.toString('utf8', topicAt, topicEnd), frame, topicAt, topicEnd);
   const payload = new Uint8Array(frame.length - payloadAt);
   payload.set(frame.subarray(payloadAt));
   return {
     cmd: 'publish',
-    topic: frame.toString('utf8', topicAt, topicEnd),
+    topic: topic.name,
+    topicLevels: topic.levels,
     payload,
     qos,
     retain: (first & RETAIN) !== 0,

@@ -18,9 +18,10 @@
 //           └───────┴────────────┴────────────────────┴────────────┴─────────┘
 //            0       1            3                  11
 //           ┌───────┬────────────┬──────────────────┬─────────────────────────────┐
-//   entry   │ flags │ packet id  │ message or order │ subscription identifiers    │ flags: qos, retain, step
+//   entry   │ flags │ packet id  │ message or order │ subscription identifiers    │ flags: qos, retain, step, hasShare
 //           │ u8    │ u16        │ f64              │ u32 each                    │
 //           └───────┴────────────┴──────────────────┴─────────────────────────────┘
+//             hasShare: before the identifiers u16 bytes of the shared subscription's filter, and it in UTF-8
 //
 // Numbers are little-endian. Moments are ms since 1970, so that they mean the same in the next process; Infinity is never, NaN is
 // none. `message or order`: the message's id, or once it is released the rank of its PUBREC.
@@ -75,6 +76,8 @@ const RETAIN = 0b0000_0100;
 const HAS_PROPERTIES = 0b0000_1000;
 const STEP_SHIFT = 3;
 const STEP_MASK = 0b11;
+/** Of an entry. */
+const HAS_SHARE = 0b0010_0000;
 const STEPS = ['waiting', 'sent', 'released'] as const;
 
 const SESSION_BYTES = 16;
@@ -129,11 +132,18 @@ export class RecordCodec {
 
   /** `messageId` counts while the entry is not released. */
   encodeEntry(details: EntryDetails, state: EntryState, messageId: number): Uint8Array {
-    const ids = details.subscriptionIds ?? [];
-    const writer = new Writer(ENTRY_HEAD_BYTES + 4 * ids.length);
-    writer.u8(details.qos | (details.retain ? RETAIN : 0) | (STEPS.indexOf(state.step) << STEP_SHIFT));
+    const { qos, retain, subscriptionIds: ids = [] } = details;
+    const share = details.share === undefined ? undefined : encoder.encode(details.share);
+    const shareBytes = share === undefined ? 0 : 2 + share.length;
+    const writer = new Writer(ENTRY_HEAD_BYTES + shareBytes + 4 * ids.length);
+    const step = STEPS.indexOf(state.step) << STEP_SHIFT;
+    writer.u8(qos | (retain ? RETAIN : 0) | step | (share === undefined ? 0 : HAS_SHARE));
     writer.u16(state.step === 'waiting' ? 0 : state.packetId);
     writer.f64(state.step === 'released' ? state.order : messageId);
+    if (share !== undefined) {
+      writer.u16(share.length);
+      writer.octets(share);
+    }
     for (const id of ids) writer.u32(id);
     return writer.bytes;
   }
@@ -141,9 +151,10 @@ export class RecordCodec {
   /** `messageId` is undefined where the entry is released. */
   decodeEntry(bytes: Uint8Array): EntryDetails & { state: EntryState; messageId: number | undefined } {
     const reader = new Reader(bytes);
-    const flags = reader.flags(QOS_MASK | RETAIN | (STEP_MASK << STEP_SHIFT));
+    const flags = reader.flags(QOS_MASK | RETAIN | (STEP_MASK << STEP_SHIFT) | HAS_SHARE);
     const packetId = reader.u16();
     const link = reader.f64();
+    const share = (flags & HAS_SHARE) === 0 ? undefined : reader.text();
     const ids: number[] = [];
     while (reader.left > 0) ids.push(reader.u32());
     const state = stateIn(STEPS[(flags >> STEP_SHIFT) & STEP_MASK], packetId, link);
@@ -151,6 +162,7 @@ export class RecordCodec {
       qos: qosIn(flags),
       retain: (flags & RETAIN) !== 0,
       subscriptionIds: ids.length === 0 ? undefined : ids,
+      share,
       state,
       messageId: state.step === 'released' ? undefined : link,
     };

@@ -200,12 +200,13 @@ export class Outbound {
   restore(entries: readonly LoadedEntry[]): void {
     const released: { readonly order: number; readonly id: number; readonly entry: QueueEntry }[] = [];
     for (const entry of entries) {
-      const { state, content, qos, retain, subscriptionIds } = entry;
+      const { state, content, qos, retain, subscriptionIds, share } = entry;
       if (state.step === 'released') released.push({ order: state.order, id: state.packetId, entry });
       if (state.step === 'released' || content === undefined) continue;
       const id = state.step === 'sent' ? state.packetId : 0;
       const packet = publishPacket(content, qos, retain, id, false, subscriptionIds);
       packet.entry = entry;
+      packet.share = share;
       if (id > 0) this.window.set(id, packet);
       else {
         this.waiting.push(packet);

@@ -107,6 +107,8 @@ export interface BrokerMessage extends Message {
 
 export interface PublishPacket extends BrokerMessage {
   readonly cmd: 'publish';
+  /** From a client: how many levels the topic has, where it is known to be a valid name; 0: nobody has looked. */
+  readonly topicLevels: number;
   readonly dup: boolean;
   /** 0 while none is given: QoS 0, or still in a queue. */
   messageId: number;
@@ -229,6 +231,7 @@ export function publishPacket(
   return {
     cmd: 'publish',
     topic,
+    topicLevels: 0,
     payload,
     qos,
     retain,

@@ -14,7 +14,12 @@ export class Publication {
   constructor(readonly message: BrokerMessage) {}
 }
 
-const detailsOf = ({ qos, retain, subscriptionIds }: PublishPacket): EntryDetails => ({ qos, retain, subscriptionIds });
+const detailsOf = ({ qos, retain, subscriptionIds, share }: PublishPacket): EntryDetails => ({
+  qos,
+  retain,
+  subscriptionIds,
+  share,
+});
 
 export class SessionJournal {
   private lastNumber = 0;

@@ -29,7 +29,7 @@ export interface BrokerSurroundings {
   readonly random: Random;
   readonly log: Log;
   readonly durable: DurableState | undefined;
-  /** Deadlines may have moved by something that no call from outside has begun. */
+  /** The next deadline has come nearer. */
   readonly wake: () => void;
   /** As of BrokerPorts. */
   readonly published: ((message: BrokerMessage, clientId: string | undefined, now: Millis) => void) | undefined;
@@ -41,7 +41,7 @@ const SYSTEM_TOPICS = '$SYS/';
 export class BrokerState {
   readonly counters = newCounters();
   readonly timers = new TimerQueue<Due>();
-  readonly turn = new Turn(() => this.gate?.settle());
+  readonly turn = new Turn(() => this.settle());
   readonly routes = new Routes();
   readonly retained: RetainedStore;
   readonly sessions: SessionRegistry;
@@ -54,6 +54,8 @@ export class BrokerState {
   openConnections = 0;
   connects: RateLimit | undefined;
   isStopped = false;
+  /** The next deadline, as it was at the end of the last turn. */
+  private knownDue = Number.POSITIVE_INFINITY;
   private sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -78,7 +80,14 @@ export class BrokerState {
   /** Something that comes by itself, and not from an adapter's call: an answer of a port. */
   later(job: (now: Millis) => void, now: Millis): void {
     this.turn.run(() => job(now));
-    this.around.wake();
+  }
+
+  /** The end of each turn. */
+  private settle(): void {
+    this.gate?.settle();
+    const due = this.timers.nextDue();
+    if (due < this.knownDue) this.around.wake();
+    this.knownDue = due;
   }
 
   /** Takes up what another process has left. */
@@ -96,8 +105,13 @@ export class BrokerState {
    * Publishes a message that is valid and allowed: retains it if it asks for that, and passes it on. `publisher`: the
    * session it comes from. How many it was passed on to.
    */
-  publish(message: BrokerMessage, publisher: Session | undefined, now: Millis): number {
-    if (topicLevels(message.topic) > this.config.topicLevelsMax) {
+  publish(
+    message: BrokerMessage,
+    publisher: Session | undefined,
+    now: Millis,
+    levels = topicLevels(message.topic),
+  ): number {
+    if (levels > this.config.topicLevelsMax) {
       this.counters.droppedTooDeep++;
       return 0;
     }

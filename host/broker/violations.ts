@@ -102,7 +102,7 @@ function ofPublish(packet: PublishPacket, level: Level): Violation | undefined {
   if (!isQos(qos)) return malformed('MQTT-3.3.1-4');
   if (qos === 0 && packet.dup) return malformed('MQTT-3.3.1-2');
   if (qos > 0 && !isPacketId(packet.messageId)) return noPacketId(level);
-  if (!isValidTopicName(topic)) {
+  if (packet.topicLevels === 0 && !isValidTopicName(topic)) {
     if (level !== LEVEL_MQTT_5 || topic !== '') return badTopic('MQTT-3.3.2-2');
     // 3.3.2.1: unless an alias stands for it
     if (packet.topicAlias === 0) return protocolError('MQTT-4.13.1-1');

@@ -75,14 +75,18 @@ const WILL_WITHOUT_FLAG = malformed('will-flags');
 const WRONG_OPTIONS = malformed('subscription-options');
 const WRONG_OPTION_VALUE = protocolError('subscription-options');
 
-/** What is wrong with the shape of a packet that `FrameSplitter` has cut; undefined when nothing is. */
-export function shapeFaultOf(frame: Uint8Array, bodyAt: number, level: Level): Fault | undefined {
+/**
+ * What is wrong with the shape of a packet that `FrameSplitter` has cut; undefined when nothing is. `isTopicKnown`: that of
+ * a PUBLISH needs no look.
+ */
+export function shapeFaultOf(frame: Uint8Array, bodyAt: number, level: Level, isTopicKnown = false): Fault | undefined {
   try {
     // The header's length was read by the splitter, which knows no level.
     if (level === LEVEL_MQTT_5 && bodyAt > U16_BYTES && frame[bodyAt - 1] === 0) throw LONG_VARINT;
     const type = packetTypeOf(frame[0]!);
     checkFlags(type, frame[0]! & FLAGS, level);
-    if (walk(type, frame, bodyAt, level) < frame.length) throw TOO_LONG;
+    if (type === PacketType.Publish) walkPublish(frame, bodyAt, level, isTopicKnown);
+    else if (walk(type, frame, bodyAt, level) < frame.length) throw TOO_LONG;
     return undefined;
   } catch (error) {
     if (error instanceof Broken) return error.fault;
@@ -135,8 +139,6 @@ function checkFlags(type: number, flags: number, level: Level): void {
 /** Returns where the packet ends; throws `Broken`. */
 function walk(type: number, frame: Uint8Array, at: number, level: Level): number {
   switch (type) {
-    case PacketType.Publish:
-      return walkPublish(frame, at, level);
     case PacketType.Puback:
       return walkAck(frame, at, level, PacketType.Puback, CLIENT_REASONS.puback);
     case PacketType.Pubrec:
@@ -172,11 +174,11 @@ function walk(type: number, frame: Uint8Array, at: number, level: Level): number
   }
 }
 
-function walkPublish(frame: Uint8Array, at: number, level: Level): number {
-  let next = text(frame, at);
+/** The payload is all the rest. */
+function walkPublish(frame: Uint8Array, at: number, level: Level, isTopicKnown: boolean): void {
+  let next = isTopicKnown ? binary(frame, at) : text(frame, at);
   if (((frame[0]! >> QOS_SHIFT) & QOS) !== 0) next = skip(frame, next, U16_BYTES);
   if (level === LEVEL_MQTT_5) properties(frame, next, PacketType.Publish);
-  return frame.length; // the payload is all the rest
 }
 
 /** MQTT 5.0: reason code and properties, or the reason code alone, may be left out (3.4.2.1, 3.4.2.2.1). */

@@ -15,7 +15,8 @@ export interface AnnouncementOptions {
 
 export interface Announcement {
   readonly behind: Behind;
-  readonly sn: number;
+  /** Undefined: there is no gateway. */
+  readonly sn: number | undefined;
   readonly metrics: number | undefined;
   readonly serial: readonly SerialLine[];
   /** The folder of everything that is kept. */
@@ -43,7 +44,7 @@ function inWords(options: AnnouncementOptions, announcement: Announcement): stri
   const manner = options.aggregate === true ? 'one connection for all clients' : 'one connection for each client';
   const lines = [
     ...(own?.listening ?? []).map(describeListener),
-    `MQTT-SN 1.2 on ${options.host}, UDP port ${sn}`,
+    sn === undefined ? undefined : `MQTT-SN 1.2 on ${options.host}, UDP port ${sn}`,
     brokers && `The broker is ${brokers.join(' or ')}, ${manner}`,
     ...serial.map(describeLine),
     metrics === undefined ? undefined : `Metrics at http://${formatAddress(options.host, metrics)}${METRICS_PATH}`,

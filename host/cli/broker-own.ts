@@ -148,13 +148,18 @@ export function reloadOnHangup(own: RunningBroker, options: OwnBrokerCommandOpti
     const config: Partial<BrokerFileConfig> = options.config === undefined ? {} : readBrokerConfig(options.config);
     return { listeners: listenersOf(options, config), identity: config.identity };
   };
-  const before = shapeOf(read().listeners);
+  const first = read();
+  const before = shapeOf(first.listeners);
   const reload = (): void => {
     const begin = monotonicNow();
     try {
       const { listeners, identity } = read();
       if (shapeOf(listeners) !== before) {
         const what = 'the listeners are others than at the start: end the broker and start it anew to have them';
+        throw new UsageError('ERR_USAGE_CONFIG', what);
+      }
+      if ((identity === undefined) !== (first.identity === undefined)) {
+        const what = 'identity has come or gone: end the broker and start it anew to have it so';
         throw new UsageError('ERR_USAGE_CONFIG', what);
       }
       own.reload({ listeners, ...(identity && { identity }) });

@@ -49,6 +49,7 @@ const LIMITS: Readonly<Record<keyof Omit<BrokerConfig, 'access'>, object>> = {
   queueBytesMax: atLeast(0, 'octets'),
   sessionsMax: atLeast(0, 'sessions'),
   subscriptionsPerSessionMax: atLeast(0, 'subscriptions'),
+  subscriptionBytesPerSessionMax: atLeast(0, 'octets'),
   retainedMessagesMax: atLeast(0, 'messages'),
   retainedBytesMax: atLeast(0, 'octets'),
   topicLevelsMax: atLeast(0, 'levels'),

@@ -9,7 +9,7 @@ import { monotonicNow } from '../net/clock.js';
 import { listenMetrics } from '../net/http.js';
 import { processMetrics } from '../net/process-metrics.js';
 import { openUdpGateway, parseAddress, type Tap, type UdpGateway } from '../net/udp.js';
-import type { Log } from '../ports.js';
+import type { Log, Store } from '../ports.js';
 import { reachable } from '../server/urls.js';
 import { openDiskStore } from '../store/disk-store.js';
 import { checkBroadcast, portOf } from './addresses.js';
@@ -33,7 +33,8 @@ import { openSerialLines, type SerialLine } from './serial-lines.js';
 import { untilStopped } from './stop.js';
 
 export interface BrokerCommandOptions extends UpstreamCommandOptions, OwnBrokerCommandOptions, LogCommandOptions {
-  readonly sn: string;
+  /** false: `--no-sn`. */
+  readonly sn: string | false;
   readonly broadcast?: string;
   readonly metrics?: string;
   readonly data?: string;
@@ -55,32 +56,76 @@ export async function runBroker(options: BrokerCommandOptions): Promise<void> {
 
 async function serve(options: BrokerCommandOptions, closers: Closers): Promise<void> {
   const plan = planOf(options);
-  const { config, sn, data, store: storeFolder } = plan;
-  const { host } = options;
-  const clientId = gatewayConfig(config.gateway).connectionlessClientId;
-  const watch = watchBroker({ clientId, nodes: plan.reach?.urls.length ?? 1, clock: monotonicNow, say: printError });
+  const { config, data, store: storeFolder } = plan;
   const logs = logsOf(options, config.log);
-  const log: Log = (...what) => {
-    logs.gateway(...what);
-    watch(...what);
-  };
-  const around = { random: new Xoshiro128(randomBytes(4).readUInt32LE()), log };
   const failure = new AbortController();
 
   // What can fail comes before what listens; the end goes the other way round.
   const store = storeFolder === undefined ? undefined : await openDiskStore(storeFolder, { log: logs.own });
   closers.add(() => store?.close());
-  const capture = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
-  closers.add(() => capture?.close());
-  const aggregateAs = options.aggregate === true ? clientId : undefined;
+  const log = plan.isClosedToGateway ? logs.gateway : watched(plan, logs.gateway);
   const behind: Behind =
     plan.reach === undefined
       ? await startOwnBroker(plan.own, logs.own, (error) => failure.abort(error))
-      : otherBroker(plan.reach, { ...around, ...(aggregateAs && { aggregateAs }), ...(store && { store }) });
+      : otherBroker(plan.reach, {
+          random: new Xoshiro128(randomBytes(4).readUInt32LE()),
+          log,
+          ...(options.aggregate === true && { aggregateAs: clientIdOf(plan) }),
+          ...(store && { store }),
+        });
   closers.add(() => behind.close());
+  const udp =
+    plan.sn === undefined ? undefined : await openGateway(options, plan.sn, plan, { behind, store, log }, closers);
+  const metrics =
+    plan.metrics === undefined ? undefined : await serveMetrics(options.host, plan.metrics, udp, behind, log);
+  closers.add(() => metrics?.close());
+  const port = udp && parseAddress(udp.address)!.port;
+  const serial = port === undefined ? [] : await openSerial(options, port, closers);
+  if (behind.own !== undefined) closers.add(reloadOnHangup(behind.own, options, logs.own));
+
+  const stopped = untilStopped(undefined, failure.signal); // before the announcement: who reads it may already ask for the end
+  if (options.upstreamInsecure === true) printError('--upstream-insecure: whoever answers is taken for the broker');
+  if (plan.isClosedToGateway && udp !== undefined) printError(CLOSED_TO_GATEWAY);
+  const durability = plan.own.durability ?? 'disk';
+  announce(options, { behind, sn: port, metrics: metrics?.port, serial, data, durability });
+  await stopped;
+}
+
+const CLOSED_TO_GATEWAY =
+  'MQTT-SN clients cannot come in: identity has no "local" (docs/IDENTITY.md); --no-sn leaves their gateway out';
+
+type Plan = ReturnType<typeof planOf>;
+
+const clientIdOf = ({ config }: Plan): string => gatewayConfig(config.gateway).connectionlessClientId;
+
+/** The log, and in words what a person has to know of the broker behind the gateway. */
+function watched(plan: Plan, log: Log): Log {
+  const nodes = plan.reach?.urls.length ?? 1;
+  const watch = watchBroker({ clientId: clientIdOf(plan), nodes, clock: monotonicNow, say: printError });
+  return (...what) => {
+    log(...what);
+    watch(...what);
+  };
+}
+
+interface Surroundings {
+  readonly behind: Behind;
+  readonly store: Store | undefined;
+  readonly log: Log;
+}
+
+async function openGateway(
+  options: BrokerCommandOptions,
+  port: number,
+  { config }: Plan,
+  { behind, store, log }: Surroundings,
+  closers: Closers,
+): Promise<UdpGateway> {
+  const capture = options.pcap === undefined ? undefined : new CaptureFile(options.pcap);
+  closers.add(() => capture?.close());
   const udp = await openUdpGateway({
-    host,
-    port: sn,
+    host: options.host,
+    port,
     ...(config.gateway && { config: config.gateway }),
     ...(options.broadcast !== undefined && { broadcast: options.broadcast }),
     upstream: behind.upstream,
@@ -90,17 +135,7 @@ async function serve(options: BrokerCommandOptions, closers: Closers): Promise<v
     ...(capture && { tap: tapInto(capture, () => udp.address) }),
   });
   closers.add(() => udp.close());
-  const metrics = plan.metrics === undefined ? undefined : await serveMetrics(host, plan.metrics, udp, behind, log);
-  closers.add(() => metrics?.close());
-  const port = parseAddress(udp.address)!.port;
-  const serial = await openSerial(options, port, closers);
-  if (behind.own !== undefined) closers.add(reloadOnHangup(behind.own, options, logs.own));
-
-  const stopped = untilStopped(undefined, failure.signal); // before the announcement: who reads it may already ask for the end
-  if (options.upstreamInsecure === true) printError('--upstream-insecure: whoever answers is taken for the broker');
-  const durability = plan.own.durability ?? 'disk';
-  announce(options, { behind, sn: port, metrics: metrics?.port, serial, data, durability });
-  await stopped;
+  return udp;
 }
 
 /** What the command line and the file come to, before anything is opened. */
@@ -112,12 +147,32 @@ function planOf(options: BrokerCommandOptions) {
   if (data !== undefined && options.store !== undefined) {
     throw new UsageError('ERR_USAGE_DATA', "--store: --data keeps the gateway's sessions, too; leave out one of them");
   }
-  const sn = portOf('--sn', options.sn);
+  if (options.sn === false) refuseGateway(options, config);
+  const sn = options.sn === false ? undefined : portOf('--sn', options.sn);
   const metrics = options.metrics === undefined ? undefined : portOf('--metrics', options.metrics);
   checkBroadcast(options.broadcast);
   const own = reach === undefined ? ownBrokerOptions(options, config, data) : {};
-  const store = options.store ?? (data === undefined ? undefined : join(data, 'gateway'));
-  return { config, reach, own, sn, metrics, data, store };
+  const kept = data === undefined || sn === undefined ? undefined : join(data, 'gateway');
+  const { identity } = own;
+  const isClosedToGateway = identity !== undefined && Object.keys(identity).length > 0 && identity.local === undefined;
+  return { config, reach, own, sn, metrics, data, store: options.store ?? kept, isClosedToGateway };
+}
+
+/** Options that are about the gateway. */
+const GATEWAY_OPTIONS: readonly (readonly [name: keyof BrokerCommandOptions, option: string])[] = [
+  ['broadcast', '--broadcast'],
+  ['serial', '--serial'],
+  ['baud', '--baud'],
+  ['upstream', '--upstream'],
+  ['store', '--store'],
+  ['pcap', '--pcap'],
+];
+
+/** Throws ERR_USAGE_GATEWAY where there is to be none, and something is said of it. */
+function refuseGateway(options: BrokerCommandOptions, config: Partial<BrokerFileConfig>): void {
+  const given = GATEWAY_OPTIONS.filter(([name]) => options[name] !== undefined).map(([, option]) => option);
+  if (config.upstream !== undefined) given.push('upstream in --config');
+  if (given.length > 0) throw new UsageError('ERR_USAGE_GATEWAY', `${given.join(' and ')}: not with --no-sn`);
 }
 
 function tapInto(capture: CaptureFile, local: () => string): Tap {
@@ -127,9 +182,9 @@ function tapInto(capture: CaptureFile, local: () => string): Tap {
       : capture.add(local(), address, bytes, epochMicros);
 }
 
-function serveMetrics(host: string, port: number, udp: UdpGateway, behind: Behind, log: Log) {
+function serveMetrics(host: string, port: number, udp: UdpGateway | undefined, behind: Behind, log: Log) {
   const collect = (): string =>
-    renderMetrics([...gatewayMetrics(udp.gateway), ...behind.metrics(), ...processMetrics()]);
+    renderMetrics([...(udp ? gatewayMetrics(udp.gateway) : []), ...behind.metrics(), ...processMetrics()]);
   return listenMetrics({ host, port, collect, log });
 }
 

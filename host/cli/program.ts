@@ -71,6 +71,7 @@ function createProgram(): Command {
     .option('--ws <port>', 'TCP port of MQTT over WebSocket, at the path /mqtt; default: none')
     .option('--wss <port>', 'TCP port of MQTT over WebSocket and TLS; default: none')
     .option('--sn <port>', 'UDP port of MQTT-SN 1.2, 0 for any free one', '1884')
+    .option('--no-sn', 'no MQTT-SN: the broker alone')
     .option('--broadcast <ip:port>', 'broadcast address or multicast group for ADVERTISE and GWINFO; default: none')
     .option('--metrics <port>', 'TCP port where Prometheus reads /metrics, 0 for any free one; default: none')
     .option('--serial <line>', 'a board on a serial line, as of serve-serial; repeatable', collect)

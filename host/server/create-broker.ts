@@ -21,8 +21,6 @@ import { RunningBroker } from './running-broker.js';
 const HOST_DEFAULT = '127.0.0.1';
 const SYS_INTERVAL_MS_DEFAULT = 10_000;
 export const SYS_INTERVAL_MS_MIN = 100;
-/** A deadline that a client of this process has set is seen after so long at the latest. */
-const WAKE_MS = 10_000;
 
 /**
  * Starts a broker. Rejects, with nothing left open, with BrokerError (ERR_BROKER_CONFIG, ERR_BROKER_RECORD), TcpListenError,
@@ -89,8 +87,11 @@ class Pulse {
   }
 
   start(): void {
-    this.beat();
-    this.interval = setInterval(() => this.beat(), this.sysIntervalMs || WAKE_MS);
+    this.timer.wake();
+    const { topics } = this;
+    if (topics === undefined) return;
+    topics.publish(monotonicNow());
+    this.interval = setInterval(() => topics.publish(monotonicNow()), this.sysIntervalMs);
     this.interval.unref();
   }
 
@@ -103,11 +104,6 @@ class Pulse {
     this.isOver = true;
     clearInterval(this.interval);
     this.timer.stop();
-  }
-
-  private beat(): void {
-    this.topics?.publish(monotonicNow());
-    this.timer.wake();
   }
 }
 

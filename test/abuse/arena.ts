@@ -44,7 +44,9 @@ export class Arena extends World5 {
     this.calls++;
     for (const qos of QOS_ALL) {
       expect(this.publisher.publish(`bystander/${this.calls}/${qos}`, `${this.calls}`, { qos })).toBe(0);
-      expect(this.readers[qos]!.payloads()).toEqual([`${this.calls}`]);
+      const reader = this.readers[qos]!;
+      expect(reader.payloads()).toEqual([`${this.calls}`]);
+      reader.isWell(); // and keeps itself alive by that
     }
   }
 

@@ -23,7 +23,7 @@ describe('The bench of brokers', () => {
 
   it('says where, with what, and how hard it has measured', () => {
     const about = ['machine', 'node', 'pinned', 'loadAverage', 'effort', 'brokers', 'missing'];
-    expect(Object.keys(result)).toEqual([...about, 'traffic', 'connections', 'memory']);
+    expect(Object.keys(result)).toEqual([...about, 'traffic', 'connections', 'memory', 'abuse']);
     expect(result.brokers.map(({ name }) => name)).toEqual(names);
     for (const { version } of result.brokers) expect(version).toMatch(/^\d+\.\d+\.\d+/);
     expect(result.missing).toEqual([]);
@@ -60,9 +60,21 @@ describe('The bench of brokers', () => {
     }
   });
 
+  it('abuses our own broker, and loses no message of those who do nothing wrong', () => {
+    expect(result.abuse).toHaveLength(result.effort.attacksMax);
+    for (const { failure, attack, sent, received, ...row } of result.abuse) {
+      expect(failure, attack).toBeUndefined();
+      expect(sent).toBeGreaterThan(0);
+      expect(received, attack).toBe(sent);
+      expect(row.with!.p99Ms).toBeGreaterThanOrEqual(row.with!.p50Ms);
+      expect(row.heapAfterBytes).toBeGreaterThan(0);
+    }
+  });
+
   it('makes a document with every row, the versions, the settings and the command', () => {
     const document = formatDocument(result, '2026-01-02');
     for (const row of result.traffic) expect(document).toContain(`| ${formatRate(row.deliveriesPerSecond!.median)} |`);
+    for (const { attack } of result.abuse) expect(document).toContain(`- **${attack}**: `);
     for (const { name, version } of result.brokers) {
       expect(document).toContain(`${name} ${version}`);
       expect(document).toContain(`- **${name}**: `);

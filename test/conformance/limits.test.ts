@@ -361,6 +361,26 @@ describe('subscriptionsPerSessionMax', () => {
   });
 });
 
+describe('subscriptionBytesPerSessionMax', () => {
+  const deep = (name: string): string => `${name}/b/c`; // 5 bytes and three levels: 773
+
+  it('refuses one more filter, has room again for what is unsubscribed, and takes the same filter as often as wanted', () => {
+    const world = new World5({ subscriptionBytesPerSessionMax: 1_600 });
+    const client = world.join('c');
+    expect(client.subscribe(['1', '2', '3'].map((name) => ({ filter: deep(name) })))).toEqual([0, 0, 0x97]);
+    for (const qos of [1, 2]) expect(client.subscribe({ filter: deep('1'), qos })).toEqual([qos]);
+    expect(client.unsubscribe(deep('1'), deep('3'))).toEqual([0, 0x11]);
+    expect(client.subscribe([{ filter: deep('3') }, { filter: deep('4') }])).toEqual([0, 0x97]);
+    expect(world.join('other').subscribe({ filter: deep('5') })).toEqual([0]);
+  });
+
+  it('refuses clients of older versions with 0x80', () => {
+    const old = new World5({ subscriptionBytesPerSessionMax: 1_000 }).connect('old', {}, FOUR);
+    old.subscribe(['1', '2'].map((name) => ({ topic: deep(name), qos: 0 as const })));
+    expect(old.hears('suback').granted).toEqual([0, 0x80]);
+  });
+});
+
 describe('retainedMessagesMax', () => {
   it('passes one more on and does not retain it; the others are replaced and removed as ever', () => {
     const world = new World5({ retainedMessagesMax: 2 });
@@ -406,6 +426,18 @@ describe('retainedBytesMax', () => {
       .messages()
       .map(({ topic }) => topic);
     expect(topics.sort()).toEqual(['a', 'd']);
+  });
+
+  it('counts levels that no other topic shares, all but one', () => {
+    const world = new World5({ retainedBytesMax: 1_000 });
+    const publisher = world.join('p');
+    // Seven bytes of topic, one of payload, and 256 for each of three levels: 776; the third one has a level of its own, which is free.
+    for (const topic of ['a/b/c/d', 'x/b/c/d', 'a/b/c/e']) publisher.publish(topic, 'x', { retain: true });
+    const topics = world
+      .reader('late', '#')
+      .messages()
+      .map(({ topic }) => topic);
+    expect(topics.sort()).toEqual(['a/b/c/d', 'a/b/c/e']);
   });
 });
 

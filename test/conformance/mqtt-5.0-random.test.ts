@@ -72,6 +72,8 @@ class Actor {
   private readonly unreleased = new Set<number>();
   /** QoS 1 messages that it has acknowledged: those are not sent again. */
   private readonly acknowledged = new Set<number>();
+  /** The last number over this connection, by topic and QoS. */
+  private readonly last = new Map<string, number>();
   private pending: { type: AckType; id: number; number: number }[] = [];
 
   constructor(
@@ -81,6 +83,7 @@ class Actor {
   ) {}
 
   join(): void {
+    this.last.clear();
     const receiveMaximum = between(this.random, 1, 6);
     const topicAliasMaximum = between(this.random, 0, 3);
     this.client = this.world.join(this.id, {
@@ -146,12 +149,15 @@ class Actor {
     const { qos, id, dup } = message;
     const number = Number(message.payload);
     expect(this.owed.get(number), `${this.id}: message ${number}`).toBe(qos);
-    const isRepeated = this.got.has(number);
-    if (isRepeated) {
+    const topic = this.client!.topicOf(message);
+    // What comes over one connection is in order, repeated or not [MQTT-4.6.0-5].
+    expect(number, `${this.id}: order`).toBeGreaterThan(this.last.get(`${topic} ${qos}`) ?? -1);
+    this.last.set(`${topic} ${qos}`, number);
+    if (this.got.has(number)) {
       expect(dup, `${this.id}: message ${number} again`).toBe(true);
       expect(this.acknowledged.has(number)).toBe(false); // [MQTT-4.4.0-1]
       if (qos === 2) expect(this.unreleased.has(id)).toBe(true);
-    } else this.got.set(number, { topic: this.client!.topicOf(message), qos });
+    } else this.got.set(number, { topic, qos });
     if (qos === 1) this.pending.push({ type: 'puback', id, number });
     if (qos !== 2) return;
     this.unreleased.add(id);

@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly will?: { readonly topic: string; readonly delayS: number };
   /** The last packet identifier before 1 comes again. Default: 65,535. */
   readonly idMax?: number;
+  /** An identifier is used again as soon as it is free. Default: false. */
+  readonly usesLowestId?: boolean;
   /** Messages that it takes at a time (level 5). */
   readonly receiveMax?: number;
 }
@@ -96,7 +98,7 @@ export class LedgerClient {
     return [...this.requests.values()].some((request) => request.filter === filter);
   }
 
-  connect(line: Line, clean = false): void {
+  connect(line: Line, clean = false, hasWill = true): void {
     const { name, level, expiryS, receiveMax } = this.options;
     this.line = line;
     this.attempts++;
@@ -109,8 +111,8 @@ export class LedgerClient {
     this.wasClean ||= clean || (level === 4 && expiryS === 0);
     if (this.wasClean) this.forget();
     if (this.hasSession && this.clock() - this.leftAtMs >= expiryS * 1_000) this.ledger.sessionDoubted(name);
-    if (this.lastWill !== undefined && this.will !== undefined) this.lastWill.isDoubtful = true;
-    this.will = this.options.will && this.ledger.will(name, this.options.will.topic, this.options.will.delayS * 1_000);
+    if (this.lastWill !== undefined && this.attempts > 1) this.lastWill.isDoubtful = true;
+    this.will = hasWill ? this.newWill() : undefined;
     const sessionExpiryInterval = expiryS === Number.POSITIVE_INFINITY ? EXPIRY_NEVER_S : expiryS;
     const properties = { sessionExpiryInterval, ...(receiveMax && { receiveMaximum: receiveMax }) };
     this.say({
@@ -123,6 +125,11 @@ export class LedgerClient {
       ...(level === 5 && { properties }),
       ...(this.will && { will: this.willPacket(this.will) }),
     });
+  }
+
+  private newWill(): Will | undefined {
+    const { name, will } = this.options;
+    return will && this.ledger.will(name, will.topic, will.delayS * 1_000);
   }
 
   private willPacket({ entry, delayMs }: Will) {
@@ -203,8 +210,7 @@ export class LedgerClient {
 
   /** It will not come back: what must have come of its last will then. */
   stayAway(): void {
-    if (this.lastWill !== undefined && !this.lastWill.isDoubtful && this.will === undefined)
-      this.lastWill.will.fate = 'once';
+    if (this.attempts === 0 && this.lastWill?.isDoubtful === false) this.lastWill.will.fate = 'once';
   }
 
   private take(packet: Packet): void {
@@ -342,6 +348,7 @@ export class LedgerClient {
   }
 
   private nextId(): number {
+    if (this.options.usesLowestId) this.lastId = 0;
     do this.lastId = this.lastId >= (this.options.idMax ?? ID_MAX) ? 1 : this.lastId + 1;
     while (this.unsettled.has(this.lastId) || this.requests.has(this.lastId));
     return this.lastId;

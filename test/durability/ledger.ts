@@ -75,6 +75,7 @@ export class Ledger {
   readonly broken: string[] = [];
   readonly entries = new Map<string, Entry>();
   readonly wills: Will[] = [];
+  private readonly unchecked = new Set<Entry>();
   private readonly subscribed: Subscribed[] = [];
   private readonly got = new Map<string, Map<string, Got>>();
   private readonly lastOrders = new Map<string, number>();
@@ -106,6 +107,7 @@ export class Ledger {
       ...more,
     };
     this.entries.set(entry.text, entry);
+    if (!entry.isWill) this.unchecked.add(entry);
     return entry;
   }
 
@@ -172,6 +174,7 @@ export class Ledger {
       one.goneAt ??= this.tick;
       one.isLost = true;
     }
+    this.forgetOrder(client);
   }
 
   /** It may have expired. Whether another is there in its place nobody knows. */
@@ -182,6 +185,11 @@ export class Ledger {
       one.doubtedAt ??= this.tick;
       one.isLost = true;
     }
+    this.forgetOrder(client);
+  }
+
+  private forgetOrder(client: string): void {
+    for (const stream of this.lastOrders.keys()) if (stream.startsWith(`${client} `)) this.lastOrders.delete(stream);
   }
 
   /** A PUBLISH that is no repetition within its QoS 2 handshake. `writtenAtMs`: by the broker. */
@@ -189,6 +197,7 @@ export class Ledger {
     this.tick++;
     this.counts.deliveries++;
     if (dup) this.counts.repetitions++;
+    if (this.entries.get(text)?.isWill) this.counts.wills++;
     const entry = this.entries.get(text);
     if (entry === undefined || entry.topic !== topic) {
       this.breaks(`${client} got ${text} on ${topic}, which nobody has published there`);
@@ -223,46 +232,53 @@ export class Ledger {
 
   /** For the end, when all is settled. */
   check(): void {
-    const shares = new Set(this.subscribed.map(({ filter }) => filter).filter((filter) => filter.startsWith(SHARE)));
-    for (const entry of this.entries.values()) {
-      if (entry.isWill || entry.isClearing || entry.expiryMs < NEVER || entry.ackedAt === undefined) continue;
-      for (const one of this.subscribed) {
-        if (!one.filter.startsWith(SHARE) && isOwed(entry, one)) this.checkGot(entry, one);
-      }
-      for (const filter of shares)
-        this.checkShared(
-          entry,
-          filter,
-          this.subscribed.filter((it) => it.filter === filter),
-        );
-    }
-    for (const will of this.wills) this.checkWill(will);
+    this.broken.push(...this.missing());
   }
 
-  private checkGot(entry: Entry, { client, filter, qos }: Subscribed): void {
+  /** What clients are still to get. What is not missing once is not looked for again. */
+  missing(): string[] {
+    const shares = new Set(this.subscribed.map(({ filter }) => filter).filter((filter) => filter.startsWith(SHARE)));
+    const missing: string[] = [];
+    for (const entry of this.unchecked) {
+      const found = entry.ackedAt === undefined ? [] : this.missingOf(entry, shares);
+      missing.push(...found);
+      if (entry.ackedAt !== undefined && found.length === 0) this.unchecked.delete(entry);
+    }
+    return [...missing, ...this.wills.flatMap((will) => this.missingWill(will))];
+  }
+
+  private missingOf(entry: Entry, shares: Iterable<string>): string[] {
+    if (entry.isWill || entry.isClearing || entry.expiryMs < NEVER) return [];
+    const owed = this.subscribed.filter((one) => !one.filter.startsWith(SHARE) && isOwed(entry, one));
+    const missing = owed.flatMap((one) => this.missingAt(entry, one));
+    for (const filter of shares) {
+      const members = this.subscribed.filter((it) => it.filter === filter);
+      missing.push(...this.missingAmong(entry, filter, members));
+    }
+    return missing;
+  }
+
+  private missingAt(entry: Entry, { client, filter, qos }: Subscribed): string[] {
     const got = this.got.get(client)?.get(entry.text);
     const owed = Math.min(entry.qos, qos);
-    if (got !== undefined && got.qosMax >= owed) return;
+    if (got !== undefined && got.qosMax >= owed) return [];
     const instead = got === undefined ? 'it never came' : `it came at QoS ${got.qosMax}`;
-    this.breaks(
-      `${entry.text} (${describe(entry)}) was acknowledged and ${client} subscribed to ${filter}: ${instead}`,
-    );
+    return [`${entry.text} (${describe(entry)}) was acknowledged and ${client} subscribed to ${filter}: ${instead}`];
   }
 
-  private checkShared(entry: Entry, filter: string, members: readonly Subscribed[]): void {
-    if (members.some(({ isLost }) => isLost) || !members.some((one) => isOwed(entry, one))) return;
-    const gots = members.flatMap(({ client }) => this.got.get(client)?.get(entry.text) ?? []);
-    const total = gots.length;
-    if (total === 0) this.breaks(`${entry.text} (${describe(entry)}) was acknowledged and came to none of ${filter}`);
-    if (total > 1 && entry.qos === 2) this.breaks(`${entry.text} came to ${total} of ${filter}`);
+  private missingAmong(entry: Entry, filter: string, members: readonly Subscribed[]): string[] {
+    if (members.some(({ isLost }) => isLost) || !members.some((one) => isOwed(entry, one))) return [];
+    const total = members.filter(({ client }) => this.got.get(client)?.has(entry.text)).length;
+    if (total === 0) return [`${entry.text} (${describe(entry)}) was acknowledged and came to none of ${filter}`];
+    return total > 1 && entry.qos === 2 ? [`${entry.text} came to ${total} of ${filter}`] : [];
   }
 
-  private checkWill({ entry, fate }: Will): void {
+  private missingWill({ entry, fate }: Will): string[] {
     const count = [...this.got.values()].reduce((sum, texts) => sum + (texts.get(entry.text)?.atQos2 ?? 0), 0);
-    this.counts.wills += count;
     const isKept = fate === 'any' ? count <= 1 : count === (fate === 'once' ? 1 : 0);
-    if (!isKept)
-      this.breaks(`will ${entry.text} of ${entry.publisher} was to be published ${fate}, and was ${count} times`);
+    return isKept
+      ? []
+      : [`will ${entry.text} of ${entry.publisher} was to be published ${fate}, and was ${count} times`];
   }
 
   private checkWanted({ text, topic, firstSentAt }: Entry, client: string): void {
@@ -301,12 +317,16 @@ export class Ledger {
     this.breaks(`${client} got ${text} on ${topic} after m${last}`);
   }
 
-  /** Those that share a subscription may get what another has left; and what is sent again may find a subscription that was not there. */
-  private isExcused({ topic, sendings, firstSentAt }: Entry, client: string): boolean {
+  /**
+   * Those that share a subscription may get what another has left. What is sent again may find a subscription that was not there,
+   * or may have expired when it came first.
+   */
+  private isExcused({ topic, sendings, firstSentAt, expiryMs }: Entry, client: string): boolean {
+    if (sendings > 1 && expiryMs < NEVER) return true;
     const its = this.subscribed.filter((it) => it.client === client);
     if (its.some(({ filter }) => filter.startsWith(SHARE))) return true;
-    const wasThere = (it: Subscribed): boolean =>
-      it.doubtedAt === undefined && (it.ackedAt ?? NEVER) < (firstSentAt ?? 0);
+    const wasThere = ({ goneAt, doubtedAt, ackedAt }: Subscribed): boolean =>
+      goneAt === undefined && doubtedAt === undefined && (ackedAt ?? NEVER) < (firstSentAt ?? 0);
     return sendings > 1 && !its.some((it) => wasThere(it) && matches(it, topic));
   }
 

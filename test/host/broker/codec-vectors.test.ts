@@ -107,6 +107,7 @@ describe('a packet of MQTT 5.0', () => {
       {
         cmd: 'publish',
         topic: 'a/b',
+        topicLevels: 2,
         payload: new Uint8Array(0),
         qos: 1,
         retain: false,
@@ -130,6 +131,7 @@ describe('a packet of MQTT 5.0', () => {
       {
         cmd: 'publish',
         topic: '',
+        topicLevels: 0,
         payload: bytesOf('aabb'),
         qos: 0,
         retain: true,

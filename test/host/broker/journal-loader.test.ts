@@ -26,7 +26,7 @@ function records(): Records {
   const filter = '$share/g/+';
   state.putSubscription('c', { filter, qos: 2, noLocal: false, retainAsPublished: true, identifier: 9 });
   state.putReceived('c', 65_535);
-  const details = { qos: 1, retain: false, subscriptionIds: [1, 2] } as const;
+  const details = { qos: 1, retain: false, subscriptionIds: [1, 2], share: undefined } as const;
   state.addEntry('c', 0, state.newMessage(), content, details, { step: 'sent', packetId: 3 });
   state.putRetained(content);
   state.putWill({ clientId: 'c', message: content, expiryMs: 1, delayMs: 2, dueAt: undefined });

@@ -46,9 +46,9 @@ export function modelOf(loaded: LoadedState, epochMsAtZero: number): Model {
       subscriptions: new Map(subscriptions.map((it) => [it.filter, it])),
       received: new Set(received),
       entries: new Map(
-        entries.map(({ number, qos, retain, subscriptionIds, state, content }) => [
+        entries.map(({ number, qos, retain, subscriptionIds, share, state, content }) => [
           number,
-          { details: { qos, retain, subscriptionIds }, state, content: content && message(content) },
+          { details: { qos, retain, subscriptionIds, share }, state, content: content && message(content) },
         ]),
       ),
     });

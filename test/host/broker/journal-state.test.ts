@@ -11,7 +11,7 @@ import { emptyModel, type Model, type ModelSession, modelOf } from './journal-mo
 
 const NEVER = Number.POSITIVE_INFINITY;
 const WAITING: EntryState = { step: 'waiting' };
-const PLAIN: EntryDetails = { qos: 1, retain: false, subscriptionIds: undefined };
+const PLAIN: EntryDetails = { qos: 1, retain: false, subscriptionIds: undefined, share: undefined };
 
 const message = (topic: string, more: Partial<BrokerMessage> = {}): BrokerMessage => ({
   topic,
@@ -446,7 +446,8 @@ class ModelledProcess {
       const session = this.model.sessions.get(clientId);
       if (session === undefined) continue;
       const number = this.numberNext++;
-      const details: EntryDetails = { qos: content.qos, retain: content.retain, subscriptionIds };
+      const share = subscriptionIds === undefined ? undefined : '$share/ü/#';
+      const details: EntryDetails = { qos: content.qos, retain: content.retain, subscriptionIds, share };
       const entry = this.state.addEntry(clientId, number, stored, content, details, WAITING);
       const entries = this.entries.get(clientId) ?? new Map<number, QueueEntry>();
       this.entries.set(clientId, entries.set(number, entry));

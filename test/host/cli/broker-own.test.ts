@@ -86,6 +86,19 @@ describe('the listeners', () => {
     expect(await program.stop('SIGTERM')).toBe(Exit.Done);
   });
 
+  it('have no MQTT-SN beside them where that is not wanted', async () => {
+    const data = join(temporaryFolder(), 'data');
+    const program = thimble('broker', '--no-sn', '--mqtt', '0', '--metrics', '0', '--data', data, '--json');
+    const { announced, url } = await started(program);
+    expect(Object.keys(announced)).toEqual(['mqtt', 'host', 'listeners', 'metrics', 'data']);
+    await connect(url);
+    const page = await (await fetch(`http://${HOST}:${announced.metrics}/metrics`)).text();
+    expect(page).toContain('\nthimble_broker_connections 1\n');
+    expect(page).not.toContain('thimble_gateway');
+    expect(existsSync(join(data, 'gateway'))).toBe(false);
+    expect(await program.stop('SIGTERM')).toBe(Exit.Done);
+  });
+
   it('want a client certificate where there is an authority for them', async () => {
     const { program, url } = await start('--mqtts', '0', ...tls, '--tls-ca', certificates.caFile);
     const stranger = mqtt.connect(url, { ca: certificates.ca, reconnectPeriod: 0 });
@@ -262,11 +275,15 @@ describe('SIGHUP', () => {
     writeFileSync(config, JSON.stringify({ listeners: [{ ...listener, path: '/x' }] }));
     hangUp(program);
     await until('it says no again', () => program.errors.includes('[ERR_USAGE_CONFIG]'));
+    writeFileSync(config, JSON.stringify({ listeners: [{ ...listener, tls: { key: 'key2.pem', cert: 'cert.pem' } }] }));
+    copyFileSync(next.keyFile, join(folder, 'key2.pem'));
+    hangUp(program);
+    await until('it says what has gone', () => program.errors.includes('identity has come or gone'));
     writeFileSync(config, '{');
     hangUp(program);
     await until('it says where', () => program.errors.includes('line 1, column 2'));
     await ann('second', next.ca);
-    expect(program.errors.match(/SIGHUP: nothing was reloaded: /g)).toHaveLength(3);
+    expect(program.errors.match(/SIGHUP: nothing was reloaded: /g)).toHaveLength(4);
     expect(program.errors).not.toMatch(/first|second|scrypt/);
     expect(await program.stop('SIGTERM')).toBe(Exit.Done);
   });
@@ -284,6 +301,8 @@ describe('the log', () => {
     const { program, url } = await start('--mqtt', '0', '--config', nobody);
     await expect(connect(url, { clientId: 'eve' })).rejects.toMatchObject({ code: 5 });
     expect(await program.stop('SIGTERM')).toBe(Exit.Done);
+    expect(program.errors).toMatch(/^thimble: MQTT-SN clients cannot come in: identity has no "local".*--no-sn.*\n/m);
+    expect(program.errors).not.toContain('out of reach');
     const refusals = program.errors.split('\n').filter((line) => line.includes('"eve"'));
     expect(refusals).toHaveLength(1);
     expect(refusals[0]).toMatch(/^\S+Z warn connect-refused \{.*"address":"127\.0\.0\.1".*"why":"policy"/);
@@ -361,6 +380,8 @@ describe('what cannot work together', () => {
     [['broker', '--data', 'x', '--durability', 'ram'], 'ERR_USAGE_DATA', ['--durability ram: disk or process']],
     [['broker', '--data', 'x', '--store', 'y'], 'ERR_USAGE_DATA', ['--store', '--data']],
     [['broker', '--data', text], 'ERR_STORE_FOLDER', [text]],
+    [['broker', '--no-sn', '--pcap', 'x', '--baud', '1'], 'ERR_USAGE_GATEWAY', ['--baud and --pcap: not with --no-sn']],
+    [['broker', '--no-sn', '--upstream', 'mqtt://x'], 'ERR_USAGE_GATEWAY', ['--upstream']],
     [['broker', '--log-level', 'loud'], 'ERR_USAGE_LOG', ['--log-level loud: one of debug, info, warn, error']],
     [['broker', '--log-format', 'xml'], 'ERR_USAGE_LOG', ['--log-format xml: one of text, json']],
     [['broker', '--verbose', '--log-level', 'info'], 'ERR_USAGE_LOG', ['leave out one of them']],

@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { formatHash, hashPassword } from '../../../host/identity/password-hash.js';
 import { monotonicNow } from '../../../host/net/clock.js';
 import type { BrokerOptions, ReceivedMessage, RunningBroker } from '../../../host/server/index.js';
-import { createBroker, renderMetrics } from '../../../host/server/index.js';
+import { createBroker, ReasonCode, renderMetrics } from '../../../host/server/index.js';
 import { parseExposition } from '../metrics/exposition.js';
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -348,6 +348,38 @@ describe('identity', () => {
     const running = await broker();
     expect(() => running.reload({ identity: {} })).toThrow(/started without identity/);
     running.reload();
+  });
+});
+
+describe('a program that decides itself who comes in', () => {
+  it('does so by a hook, with the policies that it answers with', async () => {
+    const running = await broker({
+      hooks: {
+        authorizer: async ({ protocolData }) => ({
+          isAuthenticated: protocolData.mqtt.username === 'ann',
+          principalId: 'ann1',
+          policyDocuments: [
+            { Statement: [{ Effect: 'Allow', Action: ['iot:Connect', 'iot:Publish'], Resource: '*' }] },
+          ],
+        }),
+      },
+    });
+    const ann = await client(running.url, { username: 'ann', password: 'x', protocolVersion: 5 });
+    expect(running.clients()).toMatchObject([{ principal: 'ann1', username: 'ann' }]);
+    await ann.publishAsync('a', 'x', { qos: 1 });
+    await expect(ann.subscribeAsync('a')).rejects.toMatchObject({ packet: { granted: [0x87] } });
+    await expect(client(running.url, { username: 'bob', password: 'x' })).rejects.toMatchObject({ code: 4 });
+    await expect(client(running.url)).rejects.toMatchObject({ code: 5 });
+  });
+
+  it('does so wholly, and a refusal is a warning', async () => {
+    const lines: unknown[] = [];
+    const running = await broker({
+      access: { connect: (_request, answer, now) => answer({ outcome: 'refused', reason: ReasonCode.Banned }, now) },
+      log: (level, event) => lines.push(`${level} ${event}`),
+    });
+    await expect(client(running.url, { protocolVersion: 5 })).rejects.toMatchObject({ code: ReasonCode.Banned });
+    expect(lines).toContain('warn connection-refused');
   });
 });
 
