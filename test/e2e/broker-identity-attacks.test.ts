@@ -154,6 +154,13 @@ describe('A connection', () => {
 });
 
 describe('The log', () => {
+  it('tells of who is refused by a limit as of who is refused by a policy', async () => {
+    await world.open({ anonymous: { policies: [allow(['Connect', '*'])] } }, undefined, { limits: { sessionsMax: 1 } });
+    await world.join({ clientId: 'first' });
+    expect(await world.refusal({ clientId: 'second' })).toBe(0x97);
+    expect(await world.told('connection-refused')).toMatchObject({ level: 'warn', address: HOST, reasonCode: 0x97 });
+  });
+
   it('is not filled with names as long as a client likes', async () => {
     const names = 'x'.repeat(60_000);
     await world.open({ anonymous: { policies: [allow(['Connect', '*'])] } });
