@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Broker } from '../../../host/broker/broker.js';
 import { encode } from '../../../host/broker/codec.js';
+import { newCounters } from '../../../host/broker/counters.js';
 import { type Level, type PublishPacket, publishPacket } from '../../../host/broker/packets.js';
+import { Session } from '../../../host/broker/session.js';
 import { Publication } from '../../../host/broker/session-journal.js';
 import { PacketStream } from '../../../host/broker/stream.js';
 import { Xoshiro128 } from '../../../host/core/random.js';
@@ -49,6 +51,16 @@ describe('a PUBLISH is written anew', () => {
     expect(read(bytesOf(hex), level)).toMatchObject({ encoded: undefined, encoded5: undefined });
   });
 
+  it('retained, without RETAIN for a subscription that was there before [MQTT-3.3.1-9]', () => {
+    const heard: string[] = [];
+    const sink = { write: (bytes: Uint8Array) => heard.push(hexOf(bytes)), close: () => {} };
+    const stream = new PacketStream(new Broker({}, { random: new Xoshiro128(1) }), sink, 0);
+    stream.receive(generated({ cmd: 'connect', clientId: 'c', keepalive: 0 } as never, 4), 0);
+    stream.receive(bytesOf('82 06 0001 0001 61 00'), 0);
+    stream.receive(bytesOf('31 04 0001 61 78'), 0);
+    expect(heard.at(-1)).toBe('30040001' + '6178');
+  });
+
   it('for a client of another form of the protocol', () => {
     const packet = read(bytesOf('30 06 0003 612f62 78'), 4);
     expect(hexOf(encode(packet, 5, 0))).toBe('3007' + '0003612f62' + '00' + '78');
@@ -81,6 +93,24 @@ describe('a queue', () => {
   it('keeps what lies in a buffer of its own as it is', () => {
     const packet = read(publish('t', 4, 'x'.repeat(10_000)), 4);
     expect(new Publication(packet).keepable(packet)).toBe(packet);
+  });
+
+  it('is filled with such packets by a session', () => {
+    const heard: PublishPacket[] = [];
+    let isCongested = true;
+    const limits = { inflightMax: 1, queueMessagesMax: 10, queueBytesMax: 1_000 };
+    const session = new Session('s', 0, limits, newCounters(), undefined);
+    session.wire = {
+      send: (packet) => heard.push(packet as PublishPacket),
+      isCongested: () => isCongested,
+      mayReceive: () => true,
+      takeOver: () => {},
+      admits: () => true,
+    };
+    session.deliver(new Publication(read(publish('t', 4), 4)), 0, false, undefined, 0);
+    isCongested = false;
+    session.pump(0);
+    expect(heard.map(bufferBytesOf)).toEqual([40]);
   });
 
   it('gives a slow client, in the end, the bytes that others had at once', () => {
