@@ -67,9 +67,7 @@ export class Broker {
 
   /** Clients past their CONNECT. */
   get connectedClients(): number {
-    let count = 0;
-    for (const { client } of this.state.connections) if (client !== undefined) count++;
-    return count;
+    return this.state.openConnections;
   }
 
   /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */

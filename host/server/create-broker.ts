@@ -20,7 +20,7 @@ import { RunningBroker } from './running-broker.js';
 
 const HOST_DEFAULT = '127.0.0.1';
 const SYS_INTERVAL_MS_DEFAULT = 10_000;
-export const SYS_INTERVAL_MS_MIN = 100;
+const SYS_INTERVAL_MS_MIN = 100;
 
 /**
  * Starts a broker. Rejects, with nothing left open, with BrokerError (ERR_BROKER_CONFIG, ERR_BROKER_RECORD), TcpListenError,
@@ -48,7 +48,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
         random,
         log,
         ...(kept && { durable: kept.state }),
-        wake: () => pulse.wake(),
+        wake: () => pulse.timer.wake(),
         published: (message, clientId) => observers.take(message, clientId),
       },
     );
@@ -56,15 +56,14 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
     closing.push(() => pulse.stop());
     broker.restore(monotonicNow());
     pulse.start();
-    const { timer } = pulse;
     const specs = given.map((one) => ({ host: HOST_DEFAULT, port: 0, ...one }));
     const listeners = await openListeners(broker, specs, {
       log,
-      timer,
+      timer: pulse.timer,
       ...(listenerLimits && { limits: listenerLimits }),
     });
     const paths = given.map(({ path }: BrokerListener) => path);
-    return new RunningBroker({ broker, timer, listeners, paths, observers, kept, stopped: () => pulse.stop() });
+    return new RunningBroker({ broker, listeners, paths, observers, kept, stopped: () => pulse.stop() });
   } catch (error) {
     for (const close of closing.reverse()) await close();
     throw error;
@@ -76,7 +75,6 @@ class Pulse {
   readonly timer: BrokerTimer;
   private readonly topics: SysTopics | undefined;
   private interval: NodeJS.Timeout | undefined;
-  private isOver = false;
 
   constructor(
     broker: Broker,
@@ -95,13 +93,7 @@ class Pulse {
     this.interval.unref();
   }
 
-  /** Not any more once it has stopped: a journal that is being closed still answers. */
-  wake(): void {
-    if (!this.isOver) this.timer.wake();
-  }
-
   stop(): void {
-    this.isOver = true;
     clearInterval(this.interval);
     this.timer.stop();
   }
