@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { Broker } from '../broker/broker.js';
 import { BrokerError } from '../broker/errors.js';
 import { SysTopics } from '../broker/sys-topics.js';
-import { Xoshiro128 } from '../core/random.js';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import { BrokerTimer } from '../net/broker-timer.js';
 import { monotonicNow } from '../net/clock.js';
 import { openListeners } from '../net/listeners.js';
+import type { Random } from '../ports.js';
 import type { StoreError } from '../store/error.js';
 import { openDoor } from './doors.js';
 import { openKept } from './kept.js';
@@ -18,6 +18,8 @@ import { Observers } from './observers.js';
 import type { BrokerListener, BrokerOptions } from './options.js';
 import { RunningBroker } from './running-broker.js';
 
+/** Client identifiers that are made up must not be guessed: whoever knows one may take its session over. */
+const SYSTEM_RANDOM: Random = { nextU32: () => randomBytes(4).readUInt32LE() };
 const HOST_DEFAULT = '127.0.0.1';
 const SYS_INTERVAL_MS_DEFAULT = 10_000;
 const SYS_INTERVAL_MS_MIN = 100;
@@ -41,11 +43,10 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
     const { durability = 'disk', onFailure = failLoudly } = options;
     const kept = data === undefined ? undefined : await openKept(data, durability, { log, failed: onFailure });
     if (kept !== undefined) closing.push(() => kept.close());
-    const random = new Xoshiro128(randomBytes(4).readUInt32LE());
     const broker = new Broker(
       { ...limits, ...(access && { access }) },
       {
-        random,
+        random: SYSTEM_RANDOM,
         log,
         ...(kept && { durable: kept.state }),
         wake: () => pulse.timer.wake(),

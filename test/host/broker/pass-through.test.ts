@@ -105,6 +105,7 @@ describe('a queue', () => {
       isCongested: () => isCongested,
       mayReceive: () => true,
       takeOver: () => {},
+      pumpLater: () => {},
       admits: () => true,
     };
     session.deliver(new Publication(read(publish('t', 4), 4)), 0, false, undefined, 0);
