@@ -11,6 +11,7 @@ import type { Counters } from './counters.js';
 import type { DurableState } from './durable.js';
 import { BrokerError, type CloseReason } from './errors.js';
 import { type BrokerMessage, PACKET_ID_MAX, plainMessage } from './packets.js';
+import { shortLog } from './short-log.js';
 import { BrokerState } from './state.js';
 
 export interface BrokerPorts {
@@ -53,7 +54,7 @@ export class Broker {
     const full = { ...BROKER_DEFAULTS, ...config };
     check(full);
     const { random, log = () => {}, durable, wake = () => {}, published } = ports;
-    this.state = new BrokerState(full, { random, log, durable, wake, published });
+    this.state = new BrokerState(full, { random, log: shortLog(log), durable, wake, published });
   }
 
   get config(): BrokerConfig {
@@ -66,9 +67,7 @@ export class Broker {
 
   /** Clients past their CONNECT. */
   get connectedClients(): number {
-    let count = 0;
-    for (const { client } of this.state.connections) if (client !== undefined) count++;
-    return count;
+    return this.state.openConnections;
   }
 
   /** Takes up what another process has left. Before anything else; does nothing where nothing is durable. Throws `ERR_BROKER_RECORD`. */

@@ -83,11 +83,6 @@ export class Connection implements Wire, Due, Held {
     return this.heldPackets > HELD_PACKETS_MAX;
   }
 
-  /** When it was heard last. */
-  get lastHeardAt(): Millis {
-    return this.lastReceivedMs;
-  }
-
   /**
    * A packet from the client, of so many bytes on the wire, if it came by one. Its payload now belongs to the broker. Ignored
    * once the connection is closed.

@@ -2,7 +2,7 @@
 // answer waits (MQTT 5.0, 3.1.4).
 import { topicLevels } from '../core/topics.js';
 import { isUtf8 } from '../core/utf8.js';
-import type { Millis, Qos } from '../ports.js';
+import type { Log, Millis, Qos } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
 import { encode } from './codec.js';
 import type { BrokerConfig } from './config.js';
@@ -230,13 +230,19 @@ export class Entrance {
 
   private deny(reason: ReasonCode, properties: ConnackProperties, now: Millis): void {
     this.state.counters.connectionsDenied++;
-    this.refuse(reason, now, properties);
+    this.refuse(reason, now, properties, 'info'); // whoever has judged it has said why
   }
 
-  private refuse(reasonCode: ReasonCode, now: Millis, properties: ConnackProperties = {}): void {
+  private refuse(
+    reasonCode: ReasonCode,
+    now: Millis,
+    properties: ConnackProperties = {},
+    level: Parameters<Log>[0] = 'warn',
+  ): void {
     const { state, connection, guest } = this;
+    const { address } = connection.peer;
     state.counters.connectionsRefused++;
-    state.log('info', 'connection-refused', { clientId: guest?.clientId, reasonCode });
+    state.log(level, 'connection-refused', { clientId: guest?.clientId, ...(address && { address }), reasonCode });
     connection.send({ cmd: 'connack', reasonCode, sessionPresent: false, properties }, now); // [MQTT-3.2.2-6]
     connection.end('refused', now);
   }

@@ -2,7 +2,10 @@
 
 import { ReasonCode } from './reason-codes.js';
 
-/** Why a connection ended. All but `disconnect`, `refused` and `busy` publish the will. */
+/**
+ * Why a connection ended. All publish the will, if there is one by then; `disconnect` only where the client gives
+ * another reason than Success (MQTT 5.0).
+ */
 export type CloseReason =
   /** The client said DISCONNECT. */
   | 'disconnect'

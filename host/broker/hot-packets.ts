@@ -46,7 +46,8 @@ const ACK_NAMES: readonly (AckPacket['cmd'] | undefined)[] = Array.from({ length
 
 /**
  * The packet in a well-formed frame; undefined for types that mqtt-packet is to read. The payload is a copy: a frame lies
- * in a socket's buffer, and a message may live for long. `topic`: of a PUBLISH, where it is known.
+ * in a socket's buffer, and a message may live for long. A PUBLISH that leaves as it came, for those who get it at QoS 0,
+ * is copied as a whole. `topic`: of a PUBLISH, where it is known.
  */
 export function decodeHot(
   frame: Buffer,
@@ -84,8 +85,8 @@ function decodePublish(
     if (bytes > 0) said = splitProperties(frame, start, payloadAt);
   }
   const topic = known ?? learnTopic(frame.toString('utf8', topicAt, topicEnd), frame, topicAt, topicEnd);
-  const payload = new Uint8Array(frame.length - payloadAt);
-  payload.set(frame.subarray(payloadAt));
+  const copy = said === undefined && isAsWritten(frame, bodyAt) ? copyOf(frame) : undefined;
+  const payload = copy === undefined ? copiedFrom(frame, payloadAt) : viewOf(copy, payloadAt);
   return {
     cmd: 'publish',
     topic: topic.name,
@@ -101,10 +102,31 @@ function decodePublish(
     topicAlias: said === undefined ? 0 : said.topicAlias,
     entry: undefined,
     share: undefined,
-    encoded: undefined,
-    encoded5: undefined,
+    encoded: level === LEVEL_MQTT_5 ? undefined : copy,
+    encoded5: level === LEVEL_MQTT_5 ? copy : undefined,
   };
 }
+
+/** QoS 0, no flags, the fewest bytes of length: with no properties in it, the bytes that would be written for it. */
+function isAsWritten(frame: Buffer, bodyAt: number): boolean {
+  return frame[0] === PacketType.Publish << TYPE_SHIFT && bodyAt === 1 + varintBytes(frame.length - bodyAt);
+}
+
+/** In the pool of Buffer: short-lived as it mostly is, it is worth no buffer of its own. */
+function copyOf(frame: Buffer): Buffer {
+  const copy = Buffer.allocUnsafe(frame.length);
+  copy.set(frame);
+  return copy;
+}
+
+function copiedFrom(frame: Buffer, at: number): Uint8Array {
+  const payload = new Uint8Array(frame.length - at);
+  payload.set(frame.subarray(at));
+  return payload;
+}
+
+const viewOf = (copy: Buffer, at: number): Uint8Array =>
+  new Uint8Array(copy.buffer, copy.byteOffset + at, copy.length - at);
 
 export function encodeAck({ cmd, messageId, reasonCode }: AckPacket, level: Level): Uint8Array {
   const first = (ACK_TYPES[cmd] << TYPE_SHIFT) | (cmd === 'pubrel' ? REQUEST_FLAGS : 0);

@@ -1,7 +1,7 @@
 // What a durable session tells of itself: its subscriptions, and how each message's handshake stands. Sessions that end
 // with their connection have no such thing.
 import type { DurableState, EntryDetails, LoadedEntry, QueueEntry, StoredMessage } from './durable.js';
-import type { BrokerMessage, PublishPacket } from './packets.js';
+import { type BrokerMessage, type PublishPacket, publishPacket } from './packets.js';
 import type { Subscription } from './routes.js';
 
 /** A message on its way to its subscribers, and what they share of it. */
@@ -10,8 +10,26 @@ export class Publication {
   stored: StoredMessage | undefined;
   /** The one packet for all who get it at QoS 0 with nothing of their own in it. */
   plain: PublishPacket | undefined;
+  /** What of these is kept. */
+  private keptPayload: Uint8Array | undefined;
+  private keptPlain: PublishPacket | undefined;
 
   constructor(readonly message: BrokerMessage) {}
+
+  /** A packet of QoS 0 as a queue keeps it: what goes through lies in a buffer with others, and would keep all of them. */
+  keepable(packet: PublishPacket): PublishPacket {
+    const { payload } = packet;
+    if (payload.buffer.byteLength <= 2 * payload.length) return packet;
+    if (packet !== this.plain) return this.kept(packet);
+    this.keptPlain ??= this.kept(packet);
+    return this.keptPlain;
+  }
+
+  private kept(packet: PublishPacket): PublishPacket {
+    this.keptPayload ??= packet.payload.slice();
+    const message = { ...packet, payload: this.keptPayload };
+    return publishPacket(message, packet.qos, packet.retain, 0, false, packet.subscriptionIds);
+  }
 }
 
 const detailsOf = ({ qos, retain, subscriptionIds, share }: PublishPacket): EntryDetails => ({

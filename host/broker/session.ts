@@ -6,7 +6,7 @@ import type { Millis, Qos } from '../ports.js';
 import type { Counters } from './counters.js';
 import type { LoadedSession } from './durable.js';
 import { type Gatekeeper, Outbound, type OutboundLimits } from './outbound.js';
-import { type AckPacket, type PublishPacket, publishPacket } from './packets.js';
+import { type AckPacket, type BrokerMessage, type PublishPacket, publishPacket } from './packets.js';
 import type { Replay } from './replay.js';
 import type { Subscription } from './routes.js';
 import { Publication, type SessionJournal } from './session-journal.js';
@@ -74,7 +74,7 @@ export class Session {
     const packet = packetFor(publication, qos, retain, ids);
     if (share !== undefined && qos > 0) packet.share = share;
     if (wire === undefined || !outbound.isOpen(qos) || wire.isCongested()) {
-      outbound.hold(packet, publication, now);
+      outbound.hold(qos === 0 ? publication.keepable(packet) : packet, publication, now);
       return;
     }
     if (!wire.admits(packet, false, now)) return;
@@ -150,6 +150,10 @@ export class Session {
   }
 }
 
+/** It came at QoS 0 with nothing of its own in it, as it leaves. */
+const isPlain = (message: BrokerMessage): message is PublishPacket =>
+  'cmd' in message && message.qos === 0 && !message.retain;
+
 function packetFor(
   publication: Publication,
   qos: Qos,
@@ -158,6 +162,6 @@ function packetFor(
 ): PublishPacket {
   const { message } = publication;
   if (qos > 0 || retain || ids !== undefined) return publishPacket(message, qos, retain, 0, false, ids);
-  publication.plain ??= publishPacket(message, 0, false);
+  publication.plain ??= isPlain(message) ? message : publishPacket(message, 0, false);
   return publication.plain;
 }

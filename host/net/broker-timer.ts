@@ -7,6 +7,7 @@ import { TIMEOUT_MS_MAX } from './clock.js';
 export class BrokerTimer {
   private handle: NodeJS.Timeout | undefined;
   private armedFor: Millis = Number.POSITIVE_INFINITY;
+  private isStopped = false;
 
   constructor(
     private readonly broker: Pick<Broker, 'nextDue' | 'poll'>,
@@ -15,24 +16,31 @@ export class BrokerTimer {
 
   /** Sees whether the next deadline has come nearer. One that has moved away is seen when the old one passes. */
   wake(): void {
+    if (this.isStopped) return;
     const due = this.broker.nextDue();
     if (due < this.armedFor) this.arm(due);
   }
 
+  /** For good: what still calls when all is over, such as a journal's last answer or a socket's end, sets nothing going any more. */
   stop(): void {
-    clearTimeout(this.handle);
-    this.handle = undefined;
-    this.armedFor = Number.POSITIVE_INFINITY;
+    this.isStopped = true;
+    this.disarm();
   }
 
   private arm(due: Millis): void {
-    this.stop();
+    this.disarm();
     this.armedFor = due;
     const delay = Math.min(Math.max(due - this.clock(), 0), TIMEOUT_MS_MAX);
     this.handle = setTimeout(() => {
-      this.stop();
+      this.disarm();
       this.broker.poll(this.clock());
       this.wake();
     }, delay);
+  }
+
+  private disarm(): void {
+    clearTimeout(this.handle);
+    this.handle = undefined;
+    this.armedFor = Number.POSITIVE_INFINITY;
   }
 }

@@ -1,7 +1,7 @@
 // The broker on one plain TCP port.
 import type { Broker } from '../broker/broker.js';
 import type { Log, Millis } from '../ports.js';
-import { LISTENER_LIMITS, type ListenerLimits, openListeners } from './listeners.js';
+import { type ListenerLimits, openListeners } from './listeners.js';
 
 export { BrokerTimer } from './broker-timer.js';
 
@@ -17,8 +17,6 @@ export interface TcpOptions {
 }
 
 export type TcpLimits = ListenerLimits;
-
-export const TCP_LIMITS: TcpLimits = LISTENER_LIMITS;
 
 export interface TcpListener {
   readonly host: string;

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { Broker } from '../broker/broker.js';
 import { BrokerError } from '../broker/errors.js';
 import { SysTopics } from '../broker/sys-topics.js';
-import { Xoshiro128 } from '../core/random.js';
 import { PACKAGE_ROOT } from '../firmware/paths.js';
 import { BrokerTimer } from '../net/broker-timer.js';
 import { monotonicNow } from '../net/clock.js';
 import { openListeners } from '../net/listeners.js';
+import type { Random } from '../ports.js';
 import type { StoreError } from '../store/error.js';
 import { openDoor } from './doors.js';
 import { openKept } from './kept.js';
@@ -18,9 +18,11 @@ import { Observers } from './observers.js';
 import type { BrokerListener, BrokerOptions } from './options.js';
 import { RunningBroker } from './running-broker.js';
 
+/** Client identifiers that are made up must not be guessed: whoever knows one may take its session over. */
+const SYSTEM_RANDOM: Random = { nextU32: () => randomBytes(4).readUInt32LE() };
 const HOST_DEFAULT = '127.0.0.1';
 const SYS_INTERVAL_MS_DEFAULT = 10_000;
-export const SYS_INTERVAL_MS_MIN = 100;
+const SYS_INTERVAL_MS_MIN = 100;
 
 /**
  * Starts a broker. Rejects, with nothing left open, with BrokerError (ERR_BROKER_CONFIG, ERR_BROKER_RECORD), TcpListenError,
@@ -41,14 +43,13 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
     const { durability = 'disk', onFailure = failLoudly } = options;
     const kept = data === undefined ? undefined : await openKept(data, durability, { log, failed: onFailure });
     if (kept !== undefined) closing.push(() => kept.close());
-    const random = new Xoshiro128(randomBytes(4).readUInt32LE());
     const broker = new Broker(
       { ...limits, ...(access && { access }) },
       {
-        random,
+        random: SYSTEM_RANDOM,
         log,
         ...(kept && { durable: kept.state }),
-        wake: () => pulse.wake(),
+        wake: () => pulse.timer.wake(),
         published: (message, clientId) => observers.take(message, clientId),
       },
     );
@@ -56,15 +57,14 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
     closing.push(() => pulse.stop());
     broker.restore(monotonicNow());
     pulse.start();
-    const { timer } = pulse;
     const specs = given.map((one) => ({ host: HOST_DEFAULT, port: 0, ...one }));
     const listeners = await openListeners(broker, specs, {
       log,
-      timer,
+      timer: pulse.timer,
       ...(listenerLimits && { limits: listenerLimits }),
     });
     const paths = given.map(({ path }: BrokerListener) => path);
-    return new RunningBroker({ broker, timer, listeners, paths, observers, kept, stopped: () => pulse.stop() });
+    return new RunningBroker({ broker, listeners, paths, observers, kept, stopped: () => pulse.stop() });
   } catch (error) {
     for (const close of closing.reverse()) await close();
     throw error;
@@ -76,7 +76,6 @@ class Pulse {
   readonly timer: BrokerTimer;
   private readonly topics: SysTopics | undefined;
   private interval: NodeJS.Timeout | undefined;
-  private isOver = false;
 
   constructor(
     broker: Broker,
@@ -95,13 +94,7 @@ class Pulse {
     this.interval.unref();
   }
 
-  /** Not any more once it has stopped: a journal that is being closed still answers. */
-  wake(): void {
-    if (!this.isOver) this.timer.wake();
-  }
-
   stop(): void {
-    this.isOver = true;
     clearInterval(this.interval);
     this.timer.stop();
   }

@@ -6,7 +6,6 @@ import { BrokerUpstream } from '../broker/upstream.js';
 import { brokerMetrics } from '../metrics/broker.js';
 import { journalMetrics, listenerMetrics } from '../metrics/server.js';
 import type { MetricFamily } from '../metrics/text.js';
-import type { BrokerTimer } from '../net/broker-timer.js';
 import { monotonicNow } from '../net/clock.js';
 import type { Listeners, Listening } from '../net/listeners.js';
 import type { Millis, Upstream } from '../ports.js';
@@ -25,7 +24,6 @@ export interface BrokerListening extends Listening {
 /** What a broker is made of; `createBroker` puts it together. */
 export interface Parts {
   readonly broker: Broker;
-  readonly timer: BrokerTimer;
   readonly listeners: Listeners;
   /** Of each listener: the path of WebSocket. */
   readonly paths: readonly (string | undefined)[];
@@ -61,7 +59,6 @@ export class RunningBroker {
   publish(topic: string, payload?: Payload, options: PublishOptions = {}): void {
     const now = monotonicNow();
     this.parts.broker.publish(messageOf(topic, payload, options, now), now);
-    this.parts.timer.wake();
   }
 
   /**
@@ -80,9 +77,7 @@ export class RunningBroker {
 
   /** Ends a client's connection, and publishes its will; false: it has none. */
   disconnect(clientId: string): boolean {
-    const isDone = this.parts.broker.disconnect(clientId, monotonicNow());
-    this.parts.timer.wake();
-    return isDone;
+    return this.parts.broker.disconnect(clientId, monotonicNow());
   }
 
   /** What was counted since the start; those that end in `Now` go up and down. */

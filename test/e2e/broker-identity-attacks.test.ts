@@ -154,6 +154,24 @@ describe('A connection', () => {
 });
 
 describe('The log', () => {
+  it('tells of who is refused by a limit as of who is refused by a policy', async () => {
+    await world.open({ anonymous: { policies: [allow(['Connect', '*'])] } }, undefined, { limits: { sessionsMax: 1 } });
+    await world.join({ clientId: 'first' });
+    expect(await world.refusal({ clientId: 'second' })).toBe(0x97);
+    expect(await world.told('connection-refused')).toMatchObject({ level: 'warn', address: HOST, reasonCode: 0x97 });
+  });
+
+  it('is not filled with names as long as a client likes', async () => {
+    const names = 'x'.repeat(60_000);
+    await world.open({ anonymous: { policies: [allow(['Connect', '*'])] } });
+    const client = await world.join({ clientId: names });
+    await expect(client.subscribeAsync(names)).rejects.toThrow();
+    await expect(client.publishAsync(names, '', { qos: 1 })).rejects.toThrow();
+    await world.told('publish-denied');
+    await world.told('subscribe-denied');
+    expect(Math.max(...world.log.map((entry) => JSON.stringify(entry).length))).toBeLessThan(1_000);
+  });
+
   it('has no token of a user name that nobody could make sense of', async () => {
     world.write('passwords', '');
     await world.open({ passwords: { file: 'passwords', policies: [allow(['*', '*'])] } });

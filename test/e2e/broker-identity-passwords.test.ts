@@ -60,6 +60,30 @@ describe('A user of the file that thimble password writes', () => {
     expect(ada.connected).toBe(true);
   });
 
+  it('takes over the session of another where policies let both have its name, and no more of it than it may have', async () => {
+    await command('ada', 'a');
+    await command('bob', 'b');
+    const users = {
+      ada: [allow(['*', 'topic/*', 'topicfilter/*'])],
+      bob: [allow(['Subscribe', 'topicfilter/open/*'], ['Receive', 'topic/open/*'])],
+    };
+    await world.open({ passwords: { file, policies: [allow(['Connect', 'client/desk'])], users } });
+    const desk = { clientId: 'desk', clean: false, properties: { sessionExpiryInterval: 3_600, receiveMaximum: 1 } };
+    const ada = await world.join({ ...desk, username: 'ada', password: 'a' });
+    await ada.subscribeAsync(['open/#', 'secret/#'], { qos: 1 });
+    const said = goodbye(ada);
+    ada.stream.pause(); // nothing of this is acknowledged
+    for (const topic of ['secret/1', 'open/1', 'secret/2', 'open/2']) world.running.publish(topic, 'x', { qos: 1 });
+    const { ears, connack } = await world.meet({ ...desk, username: 'bob', password: 'b' });
+    ada.stream.resume();
+    expect(await said).toBe(0x8e); // Session taken over
+    expect(connack.sessionPresent).toBe(true);
+    expect(world.client('desk')).toMatchObject({ principal: 'bob', subscriptions: ['open/#'] });
+    expect(await ears.until('open/2 x')).toEqual(['open/1 x', 'open/2 x']);
+    await world.told('subscribe-denied', { filter: 'secret/#', principal: 'bob', why: 'resumed' });
+    await world.told('receive-denied', { topic: 'secret/1' });
+  });
+
   it('is known as soon as the command has added it, and no more once it is deleted', async () => {
     await command('ada', 'a');
     await world.open({ passwords: { file, policies: [NAMED], refreshAfterS: 300 } });
