@@ -4,6 +4,7 @@
 import { generate, type Packet as LibraryPacket, parser as newParser, type Parser } from 'mqtt-packet';
 import type { Millis } from '../ports.js';
 import {
+  asBuffer,
   decodeHot,
   encodeAck,
   encodePublish,
@@ -49,10 +50,9 @@ export function decode(frame: Uint8Array, bodyAt: number, level: Level | undefin
   const fault = shapeFaultOf(frame, bodyAt, level, topic !== undefined);
   if (fault !== undefined) return { fault };
   if (packetTypeOf(frame[0]!) === PacketType.Pingreq) return PING; // as small as it is, thousands come in one chunk
-  const buffer = asBuffer(frame);
-  const packet = decodeHot(buffer, bodyAt, level, now, topic);
+  const packet = decodeHot(frame, bodyAt, level, now, topic);
   if (packet !== undefined) return { packet };
-  return isShortAuth(frame, bodyAt) ? SHORT_AUTH : parse(buffer, bodyAt, level);
+  return isShortAuth(frame, bodyAt) ? SHORT_AUTH : parse(asBuffer(frame), bodyAt, level);
 }
 
 /** 3.15.2.1: Success without properties may be left out, which mqtt-packet does not know. */
@@ -142,8 +142,4 @@ export function encode(packet: Packet, level: Level, now: Millis, alias?: Outgoi
     default:
       return generate(toLibrary(packet, level), { protocolVersion: level });
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -50,7 +50,7 @@ const ACK_NAMES: readonly (AckPacket['cmd'] | undefined)[] = Array.from({ length
  * is copied as a whole. `topic`: of a PUBLISH, where it is known.
  */
 export function decodeHot(
-  frame: Buffer,
+  frame: Uint8Array,
   bodyAt: number,
   level: Level,
   now: Millis,
@@ -66,7 +66,7 @@ export function decodeHot(
 }
 
 function decodePublish(
-  frame: Buffer,
+  frame: Uint8Array,
   bodyAt: number,
   level: Level,
   now: Millis,
@@ -84,7 +84,7 @@ function decodePublish(
     payloadAt = start + bytes;
     if (bytes > 0) said = splitProperties(frame, start, payloadAt);
   }
-  const topic = known ?? learnTopic(frame.toString('utf8', topicAt, topicEnd), frame, topicAt, topicEnd);
+  const topic = known ?? learnTopic(asBuffer(frame).toString('utf8', topicAt, topicEnd), frame, topicAt, topicEnd);
   const copy = said === undefined && isAsWritten(frame, bodyAt) ? copyOf(frame) : undefined;
   const payload = copy === undefined ? copiedFrom(frame, payloadAt) : viewOf(copy, payloadAt);
   return {
@@ -108,18 +108,18 @@ function decodePublish(
 }
 
 /** QoS 0, no flags, the fewest bytes of length: with no properties in it, the bytes that would be written for it. */
-function isAsWritten(frame: Buffer, bodyAt: number): boolean {
+function isAsWritten(frame: Uint8Array, bodyAt: number): boolean {
   return frame[0] === PacketType.Publish << TYPE_SHIFT && bodyAt === 1 + varintBytes(frame.length - bodyAt);
 }
 
 /** In the pool of Buffer: short-lived as it mostly is, it is worth no buffer of its own. */
-function copyOf(frame: Buffer): Buffer {
+function copyOf(frame: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafe(frame.length);
   copy.set(frame);
   return copy;
 }
 
-function copiedFrom(frame: Buffer, at: number): Uint8Array {
+function copiedFrom(frame: Uint8Array, at: number): Uint8Array {
   const payload = new Uint8Array(frame.length - at);
   payload.set(frame.subarray(at));
   return payload;
@@ -127,6 +127,11 @@ function copiedFrom(frame: Buffer, at: number): Uint8Array {
 
 const viewOf = (copy: Buffer, at: number): Uint8Array =>
   new Uint8Array(copy.buffer, copy.byteOffset + at, copy.length - at);
+
+/** A view, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
 
 export function encodeAck({ cmd, messageId, reasonCode }: AckPacket, level: Level): Uint8Array {
   const first = (ACK_TYPES[cmd] << TYPE_SHIFT) | (cmd === 'pubrel' ? REQUEST_FLAGS : 0);

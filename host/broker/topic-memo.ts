@@ -15,8 +15,8 @@ interface KnownTopic extends Topic {
   readonly bytes: Uint8Array;
 }
 
-/** A power of two. With topics of the length below, the table has some 300 KiB at most. */
-const SLOTS = 1_024;
+/** A power of two. Too few for the topics of a fleet cost more than none. With the longest topics it has some 6 MiB. */
+const SLOTS = 16_384;
 /** Longer ones are not remembered. */
 const KNOWN_BYTES_MAX = 128;
 /** Of FNV-1a, 32 bits. */
