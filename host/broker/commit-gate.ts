@@ -5,12 +5,15 @@ import type { DurableState } from './durable.js';
 import { Fifo } from './fifo.js';
 import type { Packet } from './packets.js';
 
+/** Packets that wait here, above which nothing more should be asked for, nor sent, that would wait too. */
+export const HELD_PACKETS_MAX = 1_000;
+
 /** Somebody whose packets can be held. */
 export interface Held {
   /** How many of its packets wait here. */
   heldPackets: number;
   transmit(packet: Packet, now: Millis): void;
-  /** All that waited has gone. */
+  /** No more wait than HELD_PACKETS_MAX, again; or none at all, which may never happen to somebody who asks on and on. */
   released(now: Millis): void;
 }
 
@@ -58,7 +61,8 @@ export class CommitGate {
       this.waiting.shift();
       first.connection.heldPackets--;
       first.connection.transmit(first.packet, now);
-      if (first.connection.heldPackets === 0) first.connection.released(now);
+      const { heldPackets } = first.connection;
+      if (heldPackets === 0 || heldPackets === HELD_PACKETS_MAX) first.connection.released(now);
     }
   }
 }

@@ -68,6 +68,8 @@ export interface Terms {
   readonly level: Level;
   /** How long the session outlives the connection, ms. */
   readonly expiryMs: Millis;
+  /** The client has asked for one that outlives it, whether or not the broker has any. */
+  readonly isSessionAsked: boolean;
   /** Seconds; 0: none. */
   readonly keepAliveS: number;
   /** QoS 1 and 2 messages to the client at a time. */
@@ -84,6 +86,7 @@ export function termsOf(packet: ConnectPacket, level: Level, config: BrokerConfi
   return {
     level,
     expiryMs: Math.min(asked, config.offlineSessionMsMax),
+    isSessionAsked: asked > 0,
     keepAliveS: isKeptTo ? keepAliveMax : keepalive,
     windowMax: Math.min(config.inflightMax, properties.receiveMaximum ?? PACKET_ID_MAX),
     packetBytesMax: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,

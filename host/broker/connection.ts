@@ -4,7 +4,7 @@ import type { Timer } from '../core/timer-queue.js';
 import type { Millis } from '../ports.js';
 import type { Peer } from './access.js';
 import { publishBytes } from './codec.js';
-import type { Held } from './commit-gate.js';
+import { HELD_PACKETS_MAX, type Held } from './commit-gate.js';
 import type { Terms } from './connecting.js';
 import { Entrance } from './entrance.js';
 import { type CloseReason, disconnectCode } from './errors.js';
@@ -19,8 +19,6 @@ import type { HeldWill } from './wills.js';
 const MS_PER_SECOND = 1_000;
 /** [MQTT-3.1.2-22]; in 3.1.1 [MQTT-3.1.2-24]. */
 const KEEP_ALIVE_GRACE = 1.5;
-/** Packets that wait for the journal, above which a client counts as congested. */
-const HELD_PACKETS_MAX = 1_000;
 /** The next moment, ms. */
 const PUMP_AGAIN_MS = 1;
 
@@ -180,7 +178,7 @@ export class Connection implements Wire, Due, Held {
     this.sink.send(packet, now);
   }
 
-  /** For the gate: what waited has gone. */
+  /** For the gate: what waited has gone, or enough of it. */
   released(now: Millis): void {
     this.open?.session.pump(now);
   }

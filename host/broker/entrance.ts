@@ -188,7 +188,7 @@ export class Entrance {
     }
     state.sessions.get(clientId)?.wire?.takeOver(now); // [MQTT-3.1.4-3]
     const { session, present } = state.sessions.open(clientId, packet.clean ?? true, terms.expiryMs, now);
-    state.wills.cancel(clientId);
+    state.wills.returned(clientId, present, now);
     const { principal, permit } = verdict;
     const client: Client = { clientId, username: packet.username, peer: connection.peer, principal };
     const will = packet.will && heldWill(packet.will);

@@ -201,7 +201,7 @@ function takeDisconnect(open: Open, { reasonCode, properties }: DisconnectPacket
   const { state, connection, session, terms, client } = open;
   const expiry = properties?.sessionExpiryInterval;
   if (expiry !== undefined) {
-    if (terms.expiryMs === 0 && expiry > 0) {
+    if (!terms.isSessionAsked && expiry > 0) {
       connection.violate(EXPIRY_FROM_ZERO, now);
       return;
     }

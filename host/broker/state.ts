@@ -90,7 +90,12 @@ export class BrokerState {
   restore(durable: DurableState, now: Millis): void {
     const { sessions, retained, wills } = durable.load();
     this.sessions.restore(sessions, durable, now);
-    for (const message of retained) if (!this.retained.set(message)) this.counters.retainRefused++;
+    for (const message of retained) {
+      if (this.retained.set(message)) continue;
+      // Were its record left, it would come back some day, whatever has become of the topic by then.
+      durable.deleteRetained(message.topic);
+      this.counters.retainRefused++;
+    }
     this.counters.retainedNow = this.retained.size;
     this.wills.restore(wills, (clientId) => this.sessions.get(clientId) !== undefined, now);
     const { size } = this.sessions;

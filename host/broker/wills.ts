@@ -54,10 +54,12 @@ export class Wills {
     else this.delay(clientId, will, now + will.delayMs);
   }
 
-  /** The client is there again in time: its will is not published [MQTT-3.1.3-9]. */
-  cancel(clientId: string): void {
+  /** The client is there again. In time, and in its old session: then its will is not published [MQTT-3.1.3-9]. */
+  returned(clientId: string, sessionStayed: boolean, now: Millis): void {
     const pending = this.take(clientId);
-    if (pending !== undefined) this.durable?.deleteWill(clientId);
+    if (pending === undefined) return;
+    if (sessionStayed && pending.timer.dueMs > now) this.durable?.deleteWill(clientId);
+    else this.publish(clientId, pending.will, now);
   }
 
   /** The client's session has ended: its will waits no longer. */

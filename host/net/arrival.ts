@@ -1,6 +1,7 @@
 // A connection before its first byte of MQTT: what is known of it, and the time that it has to come so far.
 import type { Socket } from 'node:net';
 import type { Log, Millis } from '../ports.js';
+import { TIMEOUT_MS_MAX } from './clock.js';
 import type { MqttSocket } from './mqtt-socket.js';
 import { plainAddress } from './peer.js';
 import { readProxyHeader } from './proxy-protocol.js';
@@ -24,7 +25,7 @@ export class Arrival {
 
   /** The end, at once, unless `served` within so long. */
   limit(ms: Millis): void {
-    this.timeout = setTimeout(() => this.refuse('too-slow'), ms);
+    this.timeout = setTimeout(() => this.refuse('too-slow'), Math.min(ms, TIMEOUT_MS_MAX));
     this.socket.on('close', () => clearTimeout(this.timeout));
   }
 

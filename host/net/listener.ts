@@ -39,7 +39,7 @@ export interface ListenerSpec {
 export interface ListenerLimits extends SocketLimits {
   /** Sockets at a time; more are closed as they come. */
   readonly connectionsMax: number;
-  /** From the opening to the first byte of MQTT, over PROXY header, TLS and upgrade, ms. */
+  /** From the opening to the first byte of MQTT, over PROXY header, TLS and upgrade, ms. Infinity: for ever. */
   readonly handshakeMsMax: number;
   /** The largest head of an upgrade to WebSocket, bytes. */
   readonly headBytesMax: number;

@@ -18,9 +18,9 @@ export interface SocketLimits {
    * tells only of larger amounts when they are gone.
    */
   readonly writeBufferBytesMax: number;
-  /** How long a socket may be congested before it is given up, ms. */
+  /** How long a socket may be congested before it is given up, ms. Infinity: for ever. */
   readonly stallMsMax: number;
-  /** How long a socket has, after its connection has ended, to take the last bytes and go, ms. */
+  /** How long a socket has, after its connection has ended, to take the last bytes and go, ms. Infinity: as long as it takes. */
   readonly closeGraceMs: number;
 }
 
@@ -186,7 +186,7 @@ export class MqttSocket implements ChannelEvents {
   private hold(): void {
     const { limits, clock } = this.context;
     this.channel.pause();
-    this.stall = setTimeout(() => this.stream.giveUp(clock()), limits.stallMsMax);
+    this.stall = setTimeout(() => this.stream.giveUp(clock()), Math.min(limits.stallMsMax, TIMEOUT_MS_MAX));
   }
 
   /** After so many bytes others are read: of a client that sends without end, the system would read megabytes in one go. */
@@ -215,6 +215,6 @@ export class MqttSocket implements ChannelEvents {
 
   private giveGrace(ms: Millis): void {
     clearTimeout(this.grace);
-    this.grace = setTimeout(() => this.channel.destroy(), ms);
+    this.grace = setTimeout(() => this.channel.destroy(), Math.min(ms, TIMEOUT_MS_MAX));
   }
 }

@@ -168,6 +168,15 @@ describe('the session expiry of a DISCONNECT', () => {
     world.pass(20 * SECOND_MS + 1);
     expect(isThere(world, 'c')).toBe(false);
   });
+
+  it('breaks no rule where the client had asked for a session, and the broker keeps none (3.14.2.2.2)', () => {
+    const world = new World5({ offlineSessionMsMax: 0 });
+    const will = world.reader('will', 'w');
+    const client = world.join('c', { ...expiry(10), will: { topic: 'w', payload: 'x' } });
+    client.say(disconnect(0, { sessionExpiryS: 3_600 })).isOver();
+    will.hearsNothing();
+    expect(isThere(world, 'c')).toBe(false);
+  });
 });
 
 describe('what a session keeps', () => {

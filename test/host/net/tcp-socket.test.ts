@@ -1,8 +1,10 @@
 // The part of a connection that is the same on every channel, on one that does what the test says, in virtual time.
+import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Broker } from '../../../host/broker/broker.js';
 import { PacketStream } from '../../../host/broker/stream.js';
 import { Xoshiro128 } from '../../../host/core/random.js';
+import { Arrival } from '../../../host/net/arrival.js';
 import { BrokerTimer } from '../../../host/net/broker-timer.js';
 import type { Channel, ChannelEvents } from '../../../host/net/channel.js';
 import { Flusher, MqttSocket, SOCKET_LIMITS } from '../../../host/net/mqtt-socket.js';
@@ -282,5 +284,34 @@ describe('The end', () => {
     expect(network.isDestroyed).toBe(false);
     await pass(1);
     expect(network.isDestroyed).toBe(true);
+  });
+});
+
+describe('A limit of time that is Infinity', () => {
+  const AGES_MS = 1_000_000_000;
+
+  it('never gives up a client that does not read', async () => {
+    context = { ...context, limits: { ...LIMITS, stallMsMax: Number.POSITIVE_INFINITY } };
+    const slow = await subscribed();
+    slow.takes = false;
+    for (let i = 0; i < 11; i++) publish(Buffer.alloc(10_000));
+    await pass(AGES_MS);
+    expect(slow.isReading).toBe(false);
+    expect(slow.ended).toBe(undefined);
+  });
+
+  it('leaves a client all the time it takes to go', async () => {
+    socket.leave(Number.POSITIVE_INFINITY);
+    expect(network.ended).toBe('left');
+    await pass(AGES_MS);
+    expect(network.isDestroyed).toBe(false);
+  });
+
+  it('leaves a client all the time it takes to come', async () => {
+    const other = new Socket();
+    new Arrival(other, () => {}).limit(Number.POSITIVE_INFINITY);
+    await pass(AGES_MS);
+    expect(other.destroyed).toBe(false);
+    other.destroy();
   });
 });
