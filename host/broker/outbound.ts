@@ -3,8 +3,8 @@
 //
 // What is kept and what is dropped: QoS 1 and 2 wait in order, for as long as the session lives, until the queue is
 // full; then the newest is dropped, so that what arrives is a prefix without gaps. QoS 0 waits only for a client that is
-// connected and reads too slowly, in its own queue, is dropped first when room is needed, oldest first, and never
-// outlives the connection.
+// connected and reads too slowly, in its own queue: one more finds no room, one of QoS 1 or 2 takes the room of the oldest,
+// and none outlives the connection.
 import { SmallMap } from '../core/small-map.js';
 import type { Millis } from '../ports.js';
 import type { Counters } from './counters.js';
