@@ -108,7 +108,8 @@ export class Outbound {
   hold(packet: PublishPacket, publication: Publication, now: Millis): void {
     const bytes = waitingBytesOf(packet);
     if (!this.hasRoom(bytes) && this.soonestExpiry <= now) this.dropExpired(now);
-    if (packet.qos > 0) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
+    const mayFit = packet.qos > 0 && bytes <= this.limits.queueBytesMax; // else others would go for nothing
+    if (mayFit) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
     if (!this.hasRoom(bytes)) {
       if (packet.qos === 0) this.counters.droppedSlow++;
       else this.counters.droppedQueueFull++;
