@@ -51,6 +51,8 @@ export class Connection implements Wire, Due, Held {
   private pumping: Timer<Due> | undefined;
   private keepAliveMs = 0;
   private lastReceivedMs: Millis;
+  /** Till then nothing more of the client is read: its silence is not its own. */
+  private unreadUntilMs = Number.NEGATIVE_INFINITY;
 
   /** Connections are made by `Broker.accept`. */
   constructor(
@@ -96,6 +98,11 @@ export class Connection implements Wire, Due, Held {
     } finally {
       turn.end();
     }
+  }
+
+  /** The adapter reads nothing more of the client before `until`: the keep-alive counts from there. */
+  pausedUntil(until: Millis): void {
+    this.unreadUntilMs = until;
   }
 
   /** The network connection is gone. Without a DISCONNECT before, the will is published [MQTT-3.1.2-8]. */
@@ -226,7 +233,7 @@ export class Connection implements Wire, Due, Held {
       this.end('connect-timeout', now);
       return;
     }
-    const deadline = this.lastReceivedMs + this.keepAliveMs;
+    const deadline = Math.max(this.lastReceivedMs, this.unreadUntilMs) + this.keepAliveMs;
     if (now < deadline) {
       this.timer = this.state.timers.set(deadline, this);
       return;

@@ -3,8 +3,8 @@
 //
 // What is kept and what is dropped: QoS 1 and 2 wait in order, for as long as the session lives, until the queue is
 // full; then the newest is dropped, so that what arrives is a prefix without gaps. QoS 0 waits only for a client that is
-// connected and reads too slowly, in its own queue, is dropped first when room is needed, oldest first, and never
-// outlives the connection.
+// connected and reads too slowly, in its own queue: one more finds no room, one of QoS 1 or 2 takes the room of the oldest,
+// and none outlives the connection.
 import { SmallMap } from '../core/small-map.js';
 import type { Millis } from '../ports.js';
 import type { Counters } from './counters.js';
@@ -108,7 +108,8 @@ export class Outbound {
   hold(packet: PublishPacket, publication: Publication, now: Millis): void {
     const bytes = waitingBytesOf(packet);
     if (!this.hasRoom(bytes) && this.soonestExpiry <= now) this.dropExpired(now);
-    if (packet.qos > 0) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
+    const mayFit = packet.qos > 0 && bytes <= this.limits.queueBytesMax; // else others would go for nothing
+    if (mayFit) while (!this.hasRoom(bytes) && this.waitingQos0.size > 0) this.dropOldestQos0();
     if (!this.hasRoom(bytes)) {
       if (packet.qos === 0) this.counters.droppedSlow++;
       else this.counters.droppedQueueFull++;

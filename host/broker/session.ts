@@ -98,7 +98,7 @@ export class Session {
   pump(now: Millis): void {
     while (this.wire !== undefined && this.outbound.queued > 0 && !this.wire.isCongested()) {
       const packet = this.outbound.next(this.wire, now);
-      if (packet === undefined) return;
+      if (packet === undefined) break; // all that waited came too late, or the window is full
       if (packet.dup) this.counters.redelivered++;
       this.wire.send(packet, now);
     }

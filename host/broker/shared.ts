@@ -3,13 +3,14 @@
 import type { Subscription } from './routes.js';
 import type { Session } from './session.js';
 
-const PREFIX = '$share/';
+/** What begins a shared subscription, with a name and a filter behind it. */
+export const SHARE_PREFIX = '$share/';
 
 /** The name and the filter in `$share/{name}/{filter}`; undefined for any other. The filter is valid. */
 export function sharedParts(filter: string): { readonly name: string; readonly filter: string } | undefined {
-  if (!filter.startsWith(PREFIX)) return undefined;
-  const slash = filter.indexOf('/', PREFIX.length);
-  return slash < 0 ? undefined : { name: filter.slice(PREFIX.length, slash), filter: filter.slice(slash + 1) };
+  if (!filter.startsWith(SHARE_PREFIX)) return undefined;
+  const slash = filter.indexOf('/', SHARE_PREFIX.length);
+  return slash < 0 ? undefined : { name: filter.slice(SHARE_PREFIX.length, slash), filter: filter.slice(slash + 1) };
 }
 
 /** What a filter matches by: without the share that it may have. */

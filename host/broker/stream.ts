@@ -94,7 +94,10 @@ export class PacketStream implements Sink {
   receive(bytes: Uint8Array, now: Millis): void {
     if (this.connection.isClosed || bytes.length === 0) return;
     this.counters.bytesIn += bytes.length;
-    if (this.bytes !== undefined) this.resumeAt = this.bytes.spend(bytes.length, now);
+    if (this.bytes !== undefined) {
+      this.resumeAt = this.bytes.spend(bytes.length, now);
+      this.connection.pausedUntil(this.resumeAt);
+    }
     if (!this.hasBegun && packetTypeOf(bytes[0]!) !== PacketType.Connect) {
       // Whatever it is, there is no need to wait for its end [MQTT-3.1.0-1].
       this.connection.abandon('malformed', 'no-connect', now);

@@ -19,6 +19,7 @@ import {
 } from './packets.js';
 import { responseTopicOf } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
+import { SHARE_PREFIX } from './shared.js';
 
 /**
  * A conformance statement of the standard. MQTT 3.1 has none: those of 3.1.1 stand for it. Where 5.0 calls something a
@@ -34,8 +35,6 @@ export interface Violation {
 
 const QOS_MAX = 2;
 const RETAIN_HANDLING_MAX = 2;
-/** With a name and a filter behind it (4.8.2). Older versions know it from us only, with the same rules. */
-const SHARE_PREFIX = '$share/';
 
 const isPacketId = (id: number): boolean => Number.isInteger(id) && id > 0 && id <= PACKET_ID_MAX;
 const isQos = (qos: number): boolean => Number.isInteger(qos) && qos >= 0 && qos <= QOS_MAX;
@@ -170,6 +169,7 @@ function ofFilter(filter: string, level: Level): Violation | undefined {
   if (!isValidTopicFilter(filter)) {
     return badFilter(filter === '' ? 'MQTT-4.7.3-1' : clauseOf(level, 'MQTT-4.7.1-2', 'MQTT-4.7.1-1'));
   }
+  // Older versions know shared subscriptions from us only, with the same rules.
   if (!filter.startsWith(SHARE_PREFIX)) return undefined;
   const [name, ...rest] = filter.slice(SHARE_PREFIX.length).split('/');
   if (name === '') return badFilter('MQTT-4.8.2-1');

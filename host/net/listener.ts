@@ -58,7 +58,7 @@ export const LISTENER_LIMITS: ListenerLimits = {
   keepAliveProbeMs: 60_000,
 };
 
-const PATH_DEFAULT = '/mqtt';
+export const PATH_DEFAULT = '/mqtt';
 /** A listener that is full says so at most so often. */
 const FULL_LOG_MS = 60_000;
 

@@ -7,7 +7,7 @@ import { LISTENER_LIMITS, Listener, type ListenerKind, type ListenerLimits, type
 import { Flusher } from './mqtt-socket.js';
 
 export type { ListenerKind, ListenerLimits, ListenerSpec } from './listener.js';
-export { LISTENER_LIMITS } from './listener.js';
+export { LISTENER_LIMITS, PATH_DEFAULT } from './listener.js';
 export type { TlsSpec } from './tls-listener.js';
 
 export interface ListenersOptions {

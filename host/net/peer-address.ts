@@ -1,11 +1,10 @@
 // The addresses of a radio that is UDP, as a device sees them: the octets of the IP address, then the port, big-endian.
 import { isIPv4, isIPv6 } from 'node:net';
+import { plainAddress } from './peer.js';
 
 const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;
 const PORT_BYTES = 2;
-/** Before an IPv4 address where an IPv6 socket has heard it. */
-const MAPPED = /^::ffff:(?=\d+\.)/i;
 
 export interface Endpoint {
   readonly host: string;
@@ -14,7 +13,7 @@ export interface Endpoint {
 
 /** 6 octets for IPv4, 18 for IPv6; none for what is no address. The zone of a link-local address gets lost. */
 export function toPeer({ host, port }: Endpoint): Uint8Array {
-  const address = host.replace(/%.*$/, '').replace(MAPPED, '');
+  const address = plainAddress(host.replace(/%.*$/, ''));
   const octets = isIPv4(address) ? address.split('.').map(Number) : isIPv6(address) ? octetsOfIPv6(address) : undefined;
   return octets === undefined ? new Uint8Array() : Uint8Array.of(...octets, port >> 8, port & 0xff);
 }

@@ -1,6 +1,7 @@
 // Those in the program itself who want to hear what is published. They are told after the broker's work, not in the middle of it.
 import { BrokerError } from '../broker/errors.js';
 import type { BrokerMessage } from '../broker/packets.js';
+import { SHARE_PREFIX } from '../broker/shared.js';
 import { TopicTree } from '../core/topic-tree.js';
 import { isValidTopicFilter } from '../core/topics.js';
 import { ReceivedMessage } from './message.js';
@@ -18,7 +19,7 @@ export class Observers {
 
   /** Returns what takes the listener out again: it is told nothing from then on. Throws ERR_BROKER_MESSAGE. */
   add(filter: string, listener: MessageListener): () => void {
-    if (!isValidTopicFilter(filter) || filter.startsWith('$share/')) {
+    if (!isValidTopicFilter(filter) || filter.startsWith(SHARE_PREFIX)) {
       const what = `${JSON.stringify(filter)} is no topic filter: such as home/+/state or home/#; nobody shares it`;
       throw new BrokerError('ERR_BROKER_MESSAGE', what);
     }

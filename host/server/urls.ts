@@ -1,5 +1,5 @@
 // Where clients find a listener.
-import type { ListenerKind, Listening } from '../net/listeners.js';
+import { type ListenerKind, type Listening, PATH_DEFAULT } from '../net/listeners.js';
 
 const SCHEMES: Readonly<Record<ListenerKind, string>> = {
   mqtt: 'mqtt',
@@ -8,7 +8,6 @@ const SCHEMES: Readonly<Record<ListenerKind, string>> = {
   wss: 'wss',
   alpn: 'mqtts',
 };
-const PATH_DEFAULT = '/mqtt';
 
 /** For clients of this machine where it listens at every address. `path`: of WebSocket. */
 export function urlOf({ kind, host, port }: Pick<Listening, 'kind' | 'host' | 'port'>, path = PATH_DEFAULT): string {

@@ -178,6 +178,17 @@ describe('bytesPerSecondMax', () => {
     expect(world.join('modest').say(PINGREQ).resumeAt).toBeLessThanOrEqual(world.now);
   });
 
+  it('does not count the time in which a client is not read against its keep-alive', () => {
+    const world = new World5({ bytesPerSecondMax: 1_000 });
+    const greedy = world.join('greedy', { keepAliveS: 2 });
+    greedy.say(publish('t', 'x'.repeat(30_000)));
+    const { resumeAt } = greedy;
+    world.pass(resumeAt - world.now + 3 * SECOND_MS - 1);
+    greedy.isWell();
+    world.pass(3 * SECOND_MS);
+    greedy.ended(0x8d);
+  });
+
   it('of Infinity never waits', () => {
     const world = new World5();
     expect(world.join('c').say(publish('t', 'x'.repeat(500_000))).resumeAt).toBe(0);

@@ -316,6 +316,17 @@ describe('the queue', () => {
     expect(client.texts()).toEqual(['e', 'f', 'g']);
   });
 
+  it('drops nothing for a message that would not fit even then', () => {
+    const world = new World({ queueBytesMax: 10 });
+    const client = world.subscriber('s', 't', 1);
+    client.isCongested = true;
+    world.publish('t', 'small');
+    world.publish('t', 'larger than all that may wait', 1);
+    client.drained();
+    expect(client.texts()).toEqual(['small']);
+    expect(world.broker.counters).toMatchObject({ droppedSlow: 0, droppedQueueFull: 1 });
+  });
+
   it('stops at the moment the client is congested again', () => {
     const world = new World();
     const client = world.subscriber('s', 't', 0);

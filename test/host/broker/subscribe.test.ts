@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Access } from '../../../host/broker/access.js';
+import { plainMessage } from '../../../host/broker/packets.js';
 import { ReasonCode } from '../../../host/broker/reason-codes.js';
 import type { Qos } from '../../../host/ports.js';
-import { type ScriptedClient, World } from './scripted.js';
+import { type ScriptedClient, utf8, World } from './scripted.js';
 
 describe('SUBSCRIBE', () => {
   it('is granted filter by filter, in order', () => {
@@ -202,5 +203,18 @@ describe('retained messages', () => {
     world.publish('b', '2', 0, true);
     expect(client.texts()).toEqual(['1', '2']);
     expect(world.broker.counters).toMatchObject({ retainedNow: 1, retainRefused: 1 });
+  });
+
+  it('come as soon as they can, though nothing is left of what waited before them', () => {
+    const world = new World();
+    world.publish('kept', 'kept', 0, true);
+    const client = world.subscriber('c', 'live');
+    client.isCongested = true;
+    const late = plainMessage({ topic: 'live', payload: utf8('late'), qos: 0, retain: false });
+    world.broker.publish({ ...late, expiresAt: world.now + 1 }, world.now);
+    client.subscribe('kept', 0, 2);
+    world.now += 1;
+    client.drained();
+    expect(client.texts()).toEqual(['kept']);
   });
 });
