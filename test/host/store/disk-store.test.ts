@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Xoshiro128 } from '../../../host/core/random.js';
@@ -39,6 +39,22 @@ async function expectRefusal(folder: string, code: string, mentions: readonly st
 }
 
 describe('a store on disk', () => {
+  it.skipIf(process.platform === 'win32')(
+    'makes folders for its owner alone, and leaves those that are there',
+    async () => {
+      const there = join(temporaryFolder(), 'there');
+      mkdirSync(there, { mode: 0o755 });
+      const mode = (folder: string): number => statSync(folder).mode & 0o777;
+      const before = mode(there);
+      await (await openDiskStore(join(there, 'new', 'store'))).close();
+      expect([mode(there), mode(join(there, 'new')), mode(join(there, 'new', 'store'))]).toEqual([
+        before,
+        0o700,
+        0o700,
+      ]);
+    },
+  );
+
   it('has after its closing and opening what it had before', async () => {
     const folder = join(temporaryFolder(), 'not', 'there.yet');
     expect(await contents(folder)).toEqual(new Map());
