@@ -3,7 +3,7 @@
 //
 // Where the machine itself stopped while a database was in use that was not waited for on the disk, the disk may
 // hold half of what was written: the records that are whole are then moved to a new database.
-import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Log } from '../ports.js';
@@ -104,10 +104,8 @@ async function openSound(folder: string, options: FolderOptions): Promise<Folder
 function checkPermission(folder: string): void {
   const { R_OK, W_OK, X_OK } = constants;
   accessSync(folder, R_OK | W_OK | X_OK);
-  for (const name of [DATA, LOCK]) {
-    const file = join(folder, name);
-    if (existsSync(file)) accessSync(file, R_OK | W_OK);
-  }
+  if (existsSync(join(folder, LOCK))) accessSync(join(folder, LOCK), R_OK | W_OK); // to open and close it would end locks
+  if (existsSync(join(folder, DATA))) closeSync(openSync(join(folder, DATA), 'r+'));
 }
 
 /**
