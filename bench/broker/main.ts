@@ -46,18 +46,29 @@ Example:
 
 const DOCUMENT = join(PACKAGE_ROOT, 'docs', 'BROKER-BENCHMARKS.md');
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    brokers: { type: 'string' },
-    only: { type: 'string' },
-    qos: { type: 'string', default: QOS_ALL.join(',') },
-    rounds: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const { values } = readOptions(() =>
+  parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      brokers: { type: 'string' },
+      only: { type: 'string' },
+      qos: { type: 'string', default: QOS_ALL.join(',') },
+      rounds: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  }),
+);
+
+function readOptions<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message.replaceAll('\n', ' ')}; --help lists what there is\n`);
+    process.exit(EXIT_USAGE);
+  }
+}
 
 function refuse(option: string, found: string, allowed: string): never {
   process.stderr.write(`${option}: "${found}" is not possible; allowed: ${allowed}\n`);
@@ -121,9 +132,17 @@ function printResult(result: Result): void {
     print(title);
     show(cells);
   }
-  if (result.connections.length > 0) show(connectsTable(result.connections));
-  if (result.memory.length > 0) show(idleTable(result.memory));
-  if (result.abuse.length > 0) show(abuseTable(result.abuse));
+  const others: readonly (readonly [title: string, rows: number, cells: () => Cells])[] = [
+    ['Connections', result.connections.length, () => connectsTable(result.connections)],
+    ['Memory', result.memory.length, () => idleTable(result.memory)],
+    ['Under attack', result.abuse.length, () => abuseTable(result.abuse)],
+  ];
+  for (const [title, rows, cells] of others) {
+    if (rows === 0) continue;
+    print(title);
+    show(cells());
+  }
+  if (values.quick) print('--quick: everything runs, and for moments only: the figures mean nothing');
   for (const { name, install } of result.missing) print(`${name} is not installed: ${install}`);
 }
 

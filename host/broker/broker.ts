@@ -153,8 +153,12 @@ export class Broker {
   }
 }
 
+/** Below it hardly a CONNECT fits. */
+export const PACKET_BYTES_MAX_LEAST = 16;
+
 /** What else than a whole number of 0 or more, or Infinity, a limit may be. */
 const RANGES: Readonly<Partial<Record<keyof BrokerConfig, readonly [number, number]>>> = {
+  packetBytesMax: [PACKET_BYTES_MAX_LEAST, Number.POSITIVE_INFINITY],
   inflightMax: [1, PACKET_ID_MAX],
   receiveMax: [1, PACKET_ID_MAX],
   topicAliasMax: [0, PACKET_ID_MAX],
@@ -166,6 +170,11 @@ const RANGES: Readonly<Partial<Record<keyof BrokerConfig, readonly [number, numb
 const KEEP_ALIVE_S_MAX = 65_535;
 
 function check(config: BrokerConfig): void {
+  const stray = Object.keys(config).find((name) => name !== 'access' && !(name in BROKER_DEFAULTS));
+  if (stray !== undefined) {
+    const allowed = Object.keys(BROKER_DEFAULTS).filter((name) => name !== 'access');
+    throw new BrokerError('ERR_BROKER_CONFIG', `there is no limit ${stray}; there are ${allowed.join(', ')}`);
+  }
   for (const [name, standard] of Object.entries(BROKER_DEFAULTS)) {
     const value: unknown = config[name as keyof BrokerConfig];
     if (typeof standard === 'number') checkLimit(name as keyof BrokerConfig, value);

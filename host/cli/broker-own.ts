@@ -49,7 +49,7 @@ export function refuseOwnBroker(options: OwnBrokerCommandOptions, config: Partia
   if (given.length === 0) return;
   throw new UsageError(
     'ERR_USAGE_UPSTREAM',
-    `${given.join(' and ')}: with another broker there is none of our own to listen`,
+    `${given.join(' and ')}: of our own broker, and with another one (--upstream) ours does not run`,
   );
 }
 

@@ -114,7 +114,8 @@ function createProgram(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  thimble broker' +
-        '\n  thimble broker --data /var/lib/thimble --mqtts 8883 --tls-key key.pem --tls-cert cert.pem --metrics 9464' +
+        '\n  thimble broker --data /var/lib/thimble --metrics 9464' +
+        '\n  thimble broker --mqtts 8883 --tls-key key.pem --tls-cert cert.pem' +
         '\n  thimble broker --upstream mqtts://broker.example:8883 --data /var/lib/thimble',
     )
     .action(async (options) => (await import('./broker.js')).runBroker(options));
@@ -122,8 +123,20 @@ function createProgram(): Command {
   addNetworkCommands(program);
   addIdentityCommands(program);
   addProjectCommands(program);
+  program.hook('preAction', (_, command) => refuseEmptyNames(command));
   return program;
 }
+
+/** A shell's variable that is not set must not become the current folder. Throws ERR_USAGE_FILE. */
+function refuseEmptyNames(command: Command): void {
+  const empty = command.options.find(
+    (option) => /<(file|folder)>/.test(option.flags) && command.getOptionValue(option.attributeName()) === '',
+  );
+  if (empty !== undefined) throw new UsageError('ERR_USAGE_FILE', `${empty.long}: its name is empty`);
+}
+
+/** More options than these are not listed by a message. */
+const OPTIONS_LISTED_MAX = 12;
 
 /** What is wrong with the command line, and what is allowed; undefined where help or the version was asked for. */
 function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): UsageError | undefined {
@@ -138,7 +151,11 @@ function usageErrorOf(error: CommanderError, program: Command, argv: readonly st
     const names = program.commands.map((c) => c.name());
     return new UsageError('ERR_USAGE_COMMAND', `${wrong}; commands are ${names.join(', ')}`);
   }
-  const options = [...command.options.map((option) => option.long), '--help'].join(', ');
+  const { options: all } = command;
+  const help = `thimble ${command.name()} --help`;
+  if (all.length > OPTIONS_LISTED_MAX)
+    return new UsageError('ERR_USAGE_OPTION', `${wrong}; ${help} lists what there is`);
+  const options = [...all.map((option) => option.long), '--help'].join(', ');
   const usage = `thimble ${command.name()} ${command.usage()}`.replace('[options]', `[${options}]`);
   return new UsageError('ERR_USAGE_OPTION', `${wrong}; ${usage}`);
 }

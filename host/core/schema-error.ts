@@ -26,7 +26,7 @@ export function explainSchemaError(errors: readonly ErrorObject[], root: string)
       return `${place} has no option "${params.additionalProperty}"${hint}`;
     }
     case 'required':
-      return `${place} lacks "${params.missingProperty}"`;
+      return `${place} lacks "${params.missingProperty}"${strayOf(error)}`;
     case 'enum':
       return `${place} must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
     case 'discriminator':
@@ -36,6 +36,14 @@ export function explainSchemaError(errors: readonly ErrorObject[], root: string)
     default:
       return `${place} is ${shown(error.data)}; allowed is ${describe(error)}`;
   }
+}
+
+/** A key that is missing is often there, and mistyped: the first that the schema does not know, where there is one. */
+function strayOf({ data, parentSchema }: ErrorObject): string {
+  const { properties, additionalProperties } = parentSchema as { properties?: object; additionalProperties?: unknown };
+  if (properties === undefined || additionalProperties !== false) return '';
+  const stray = Object.keys(data as object).find((key) => !(key in properties));
+  return stray === undefined ? '' : `, and has no option "${stray}"`;
 }
 
 /** What was found. Lists and objects are not written out: they may be long. */

@@ -18,12 +18,14 @@ export interface JournalValues {
 }
 
 export function listenerMetrics(listeners: readonly MeasuredListener[]): MetricFamily[] {
-  const samples = listeners.map(({ name, kind, port, connections }) => ({
-    labels: { listener: name ?? `${kind}:${port}`, kind },
-    value: connections,
-  }));
+  const samples = new Map<string, { labels: { listener: string; kind: string }; value: number }>();
+  for (const { name, kind, port, connections } of listeners) {
+    const labels = { listener: name ?? `${kind}:${port}`, kind };
+    const key = JSON.stringify(labels); // several may have one name: Prometheus takes a series once
+    samples.set(key, { labels, value: (samples.get(key)?.value ?? 0) + connections });
+  }
   const help = 'Connections of a listener, those included that have not come as far as MQTT.';
-  return [{ name: 'thimble_listener_connections', help, type: 'gauge', samples }];
+  return [{ name: 'thimble_listener_connections', help, type: 'gauge', samples: [...samples.values()] }];
 }
 
 const ROWS: readonly MetricRow<keyof JournalValues>[] = [

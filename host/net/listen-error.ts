@@ -5,7 +5,7 @@ import type { Server } from 'node:net';
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EADDRINUSE':
-      return 'another program has it; choose another port, or 0 for a free one';
+      return 'another program, or another listener of this one, has it; choose another port, or 0 for a free one';
     case 'EACCES':
       return 'the system reserves it; choose a port from 1024, or 0 for a free one';
     case 'EADDRNOTAVAIL':

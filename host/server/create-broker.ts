@@ -34,6 +34,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Running
   if (data === undefined && options.durability !== undefined) {
     throw new BrokerError('ERR_BROKER_CONFIG', 'durability says nothing without data, the folder that it is about');
   }
+  if (data === '') throw new BrokerError('ERR_BROKER_CONFIG', 'data is empty; it must be the name of a folder');
   const hasIdentity = options.identity !== undefined || options.hooks !== undefined;
   const log = limitedLog(auditLog(options.log ?? (() => {}), hasIdentity), monotonicNow);
   const access = await openDoor(options, log);

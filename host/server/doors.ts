@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Access, Answer, ConnectRequest } from '../broker/access.js';
 import { BrokerError } from '../broker/errors.js';
+import { IdentityError } from '../identity/error.js';
 import type { IdentityConfig, IdentityPorts } from '../identity/index.js';
 import { monotonicNow } from '../net/clock.js';
 import type { Log, Millis } from '../ports.js';
@@ -53,5 +54,28 @@ export async function openDoor(options: BrokerOptions, log: Log): Promise<Access
     audit: (event, fields) => log('warn', event, fields),
     ...hooks,
   };
-  return new IdentityDoor((config) => createAccess(config, ports), identity ?? {});
+  const names = (options.listeners ?? []).flatMap(({ name }) => name ?? []);
+  const make = (config: IdentityConfig): Access => {
+    const made = createAccess(config, ports);
+    checkListeners(config, names);
+    return made;
+  };
+  return new IdentityDoor(make, identity ?? {});
+}
+
+const TRANSPORTS: readonly string[] = ['tcp', 'tls', 'ws', 'wss'];
+
+/** A name that no listener has would close a way in without a word. Throws ERR_IDENTITY_CONFIG. */
+function checkListeners(config: IdentityConfig, names: readonly string[]): void {
+  const { certificates, tokens = [], signedUrls, passwords, anonymous } = config;
+  const ways = Object.entries({ certificates, signedUrls, passwords, anonymous }).map(
+    ([key, way]) => [`identity.${key}`, way] as const,
+  );
+  for (const [place, way] of [...ways, ...tokens.map((one, i) => [`identity.tokens[${i}]`, one] as const)]) {
+    const stray = way?.listeners?.find((name) => !TRANSPORTS.includes(name) && !names.includes(name));
+    if (stray === undefined) continue;
+    const named = names.length === 0 ? 'no listener has a name' : `listeners are ${names.join(', ')}`;
+    const what = `there is no listener "${stray}"; ${named}, and transports tcp, tls, ws, wss`;
+    throw new IdentityError('ERR_IDENTITY_CONFIG', `${place}.listeners`, what);
+  }
 }

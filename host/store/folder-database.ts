@@ -3,7 +3,7 @@
 //
 // Where the machine itself stopped while a database was in use that was not waited for on the disk, the disk may
 // hold half of what was written: the records that are whole are then moved to a new database.
-import { existsSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Log } from '../ports.js';
@@ -26,6 +26,7 @@ export interface FolderOptions {
 }
 
 const DATA = 'data.mdb';
+const LOCK = 'lock.mdb';
 /** What the machine's stop left of a database that cannot be read any more. */
 const SET_ASIDE = 'data.mdb.unreadable';
 /** The database that takes the place of one that is not to be trusted, until it is whole. */
@@ -61,6 +62,7 @@ async function openAlone(folder: string, options: FolderOptions): Promise<Folder
 }
 
 async function openSound(folder: string, options: FolderOptions): Promise<FolderDatabase> {
+  checkPermission(folder);
   const marker = readMarker(folder, options.kind);
   const boot = bootId();
   const isInUse = typeof marker?.inUseSinceBoot === 'string';
@@ -96,6 +98,14 @@ async function openSound(folder: string, options: FolderOptions): Promise<Folder
     await database.close();
     throw error;
   }
+}
+
+/** Throws Node's error. What this user may not read and write is not damaged, and must be taken for neither that nor new. */
+function checkPermission(folder: string): void {
+  const { R_OK, W_OK, X_OK } = constants;
+  accessSync(folder, R_OK | W_OK | X_OK);
+  if (existsSync(join(folder, LOCK))) accessSync(join(folder, LOCK), R_OK | W_OK); // to open and close it would end locks
+  if (existsSync(join(folder, DATA))) closeSync(openSync(join(folder, DATA), 'r+'));
 }
 
 /**

@@ -3,7 +3,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder and those above it; one that is there is left as it is. Throws Node's errors. Node's own `recursive` never
+ * Makes a folder and those above it, for their owner alone: they will hold what others have said. One that is there is left as it
+ * is. Throws Node's errors. Node's own `recursive` never
  * returns where a folder is there and nothing can be made in it for want of a place (ENOENT), as in /proc.
  */
 export function makeFolder(folder: string): void {
@@ -35,7 +36,7 @@ export function syncFile(file: string): void {
 
 function make(folder: string): void {
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
   }

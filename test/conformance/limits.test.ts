@@ -597,6 +597,8 @@ describe('a configuration', () => {
     { keepAliveSMax: 0 },
     { keepAliveSMax: 65_536 },
     { packetBytesMax: 1.5 },
+    { packetBytesMax: 15 },
+    { packetBytesMaximum: 100 } as Partial<Record<keyof BrokerConfig, unknown>>,
     { receiveMax: 0 },
     { receiveMax: 65_536 },
     { qosMax: 3 },

@@ -63,7 +63,12 @@ describe('what is JSON and no configuration', () => {
   it.each<[unknown, string, string[]]>([
     [{ listener: [] }, 'ERR_USAGE_CONFIG', ['no option "listener"', 'listeners, limits, listenerLimits, identity']],
     [{ listeners: [] }, 'ERR_USAGE_CONFIG', ['listeners is an empty list; allowed is a list with at least 1 entry']],
-    [{ listeners: [{ kind: 'mqtt' }] }, 'ERR_USAGE_CONFIG', ['listeners[0] lacks "port"']],
+    [{ listeners: [{ kind: 'mqtt' }] }, 'ERR_USAGE_CONFIG', ['listeners[0] lacks "port" [']],
+    [
+      { listeners: [{ kind: 'mqtt', prot: 1 }] },
+      'ERR_USAGE_CONFIG',
+      ['listeners[0] lacks "port", and has no option "prot"'],
+    ],
     [
       { listeners: [{ kind: 'tcp', port: 1 }] },
       'ERR_USAGE_CONFIG',

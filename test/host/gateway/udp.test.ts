@@ -90,7 +90,7 @@ describe('the UDP gateway', () => {
     const { port } = parseAddress(gateway.address)!;
     await expect(openUdpGateway({ upstream: new FakeBroker(broker), port })).rejects.toMatchObject({
       code: 'ERR_UDP_LISTEN',
-      message: `cannot listen at 127.0.0.1, UDP port ${port}: another program has it; choose another port, or 0 for a free one (EADDRINUSE)`,
+      message: `cannot listen at 127.0.0.1, UDP port ${port}: another program, or another listener of this one, has it; choose another port, or 0 for a free one (EADDRINUSE)`,
     });
   });
 });

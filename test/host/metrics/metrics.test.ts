@@ -108,6 +108,15 @@ describe('the metrics', () => {
     expect(family!.samples).toEqual([{ labels: { listener: 'ws:8080', kind: 'ws' }, value: 2 }]);
   });
 
+  it('of listeners with one name are their sum: a series is there once', () => {
+    const one = { name: 'field', kind: 'mqtt', port: 1, connections: 2 };
+    const [family] = listenerMetrics([one, { ...one, port: 2, connections: 3 }, { ...one, kind: 'ws' }]);
+    expect(family!.samples).toEqual([
+      { labels: { listener: 'field', kind: 'mqtt' }, value: 5 },
+      { labels: { listener: 'field', kind: 'ws' }, value: 2 },
+    ]);
+  });
+
   it('of an aggregated connection have every gauge once', () => {
     const values = valuesOf(parseExposition(renderMetrics(aggregateMetrics(aggregate))));
     expect(values.sort()).toEqual(Object.values(aggregate.gauges).map(Number).sort());

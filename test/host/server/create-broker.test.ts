@@ -255,6 +255,16 @@ describe('options that cannot work', () => {
     [{ identity: { passwords: { file: '/nowhere/passwords' } } }, 'ERR_IDENTITY_FILE', '/nowhere/passwords'],
     [{ listeners: [{ kind: 'mqtts' }] }, 'ERR_LISTEN_OPTION', 'needs tls'],
     [{ listeners: [{ kind: 'mqtt', host: 'host.invalid' }] }, 'ERR_TCP_LISTEN', 'host.invalid'],
+    [{ data: '' }, 'ERR_BROKER_CONFIG', 'data is empty'],
+    [{ identity: { anonymous: { listeners: ['lab'] } } }, 'ERR_IDENTITY_CONFIG', 'no listener has a name'],
+    [
+      {
+        identity: { tokens: [{ jwksUrl: 'https://issuer.example/keys', listeners: ['tls', 'lap'] }] },
+        listeners: [{ kind: 'ws', name: 'lab' }],
+      },
+      'ERR_IDENTITY_CONFIG',
+      'identity.tokens[0].listeners: there is no listener "lap"; listeners are lab',
+    ],
     [{ data: '/dev/null/x' }, 'ERR_STORE_FOLDER', '/dev/null/x'],
   ])('are refused: %j', async (options, code, words) => {
     await expect(createBroker(options)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });

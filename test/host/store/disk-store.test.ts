@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Xoshiro128 } from '../../../host/core/random.js';
@@ -8,6 +8,7 @@ import { afterSteps, Writer } from './writer.js';
 
 const MARKER = 'thimble-store.json';
 const DATA = 'data.mdb';
+const NOBODY = 65_534;
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
 /** What a store holds, from its opening to its closing. */
@@ -39,6 +40,38 @@ async function expectRefusal(folder: string, code: string, mentions: readonly st
 }
 
 describe('a store on disk', () => {
+  it.skipIf(process.platform === 'win32')('does not take for damaged what its user may not write', async () => {
+    const folder = await filled();
+    chmodSync(folder, 0o777);
+    chmodSync(join(folder, DATA), 0o444);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(NOBODY); // whom permissions are not about
+    try {
+      await expectRefusal(folder, 'ERR_STORE_FOLDER', ['EACCES', DATA]);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+    expect(existsSync(join(folder, DATA))).toBe(true);
+    chmodSync(join(folder, DATA), 0o644);
+    expect((await contents(folder)).size).toBeGreaterThan(0);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'makes folders for its owner alone, and leaves those that are there',
+    async () => {
+      const there = join(temporaryFolder(), 'there');
+      mkdirSync(there, { mode: 0o755 });
+      const mode = (folder: string): number => statSync(folder).mode & 0o777;
+      const before = mode(there);
+      await (await openDiskStore(join(there, 'new', 'store'))).close();
+      expect([mode(there), mode(join(there, 'new')), mode(join(there, 'new', 'store'))]).toEqual([
+        before,
+        0o700,
+        0o700,
+      ]);
+    },
+  );
+
   it('has after its closing and opening what it had before', async () => {
     const folder = join(temporaryFolder(), 'not', 'there.yet');
     expect(await contents(folder)).toEqual(new Map());
