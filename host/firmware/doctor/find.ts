@@ -19,7 +19,18 @@ export async function findAll(programs: readonly string[]): Promise<Finding> {
 
 export async function findLibrary(name: string, need: LibraryNeed | undefined): Promise<Finding> {
   if (need?.compiler !== undefined) return findCLibrary(need.compiler.program, need.compiler.specs);
+  if (name.startsWith(PYTHON)) return findPythonModule(name.slice(PYTHON.length));
   return findSharedLibrary(name.replace(/-dev$/, ''));
+}
+
+/** Packages of modules for Debian's own Python, and where it has them. */
+const PYTHON = 'python3-';
+const PYTHON_MODULES = '/usr/lib/python3/dist-packages';
+
+function findPythonModule(name: string): Finding {
+  const file = new RegExp(`^${name.replaceAll('-', '[-_]')}-([\\d.]+)[.-](?:egg|dist)-info$`);
+  const version = list(PYTHON_MODULES).flatMap((entry) => file.exec(entry)?.[1] ?? [])[0];
+  return version === undefined ? { there: false } : { there: true, version };
 }
 
 /** Asks the compiler to read a header of the library, and the library's version from what it defines. */
