@@ -233,7 +233,9 @@ export class Connection implements Wire, Due, Held {
       this.end('connect-timeout', now);
       return;
     }
-    const deadline = Math.max(this.lastReceivedMs, this.unreadUntilMs) + this.keepAliveMs;
+    // While it is not read it cannot be heard: that is not held against it.
+    const silentSince = this.isHeldUp ? now : Math.max(this.lastReceivedMs, this.unreadUntilMs);
+    const deadline = silentSince + this.keepAliveMs;
     if (now < deadline) {
       this.timer = this.state.timers.set(deadline, this);
       return;
