@@ -3,6 +3,7 @@ import { formatCount, formatRate } from '../document.js';
 import { ABUSE_LIMITS, type AbuseRow } from './abuse.js';
 import { ATTACKS } from './attacks.js';
 import { BROKERS } from './brokers.js';
+import { SILENCE_MS_MAX } from './client.js';
 import type { Result } from './main.js';
 import { losses } from './outcome.js';
 import { PAYLOAD_BYTES } from './packets.js';
@@ -15,6 +16,7 @@ export interface Cells {
 }
 
 const UNKNOWN = '?';
+const MS_PER_S = 1_000;
 const BYTES_PER_KIB = 1024;
 const BYTES_PER_MIB = BYTES_PER_KIB * BYTES_PER_KIB;
 /** From here on, a process has the whole of its core. */
@@ -37,7 +39,7 @@ export function limitOf(row: Pick<TrafficRow, 'brokerCpuPercent' | 'generatorCpu
 }
 
 function arrivedOf({ expected, received, failure }: TrafficRow): string {
-  if (received < expected) return `${formatCount(expected - received)} LOST`;
+  if (received < expected) return `${formatCount(expected - received)} MISSING`;
   if (received > expected) return `${formatCount(received - expected)} TOO MANY`;
   if (failure !== undefined) return `failed: ${failure.split('\n')[0]}`;
   return `all ${formatCount(received)}`;
@@ -179,25 +181,27 @@ function method({ pinned, effort }: Result): string {
     : 'Broker and load were not given cores of their own here: where there is no `taskset`, or only one core, they compete.';
   return `## How it is measured
 
-**Who runs where.** Each broker is a process of its own, and so is the load, which is the same program for all. ${cores}
-In each of ${effort.rounds} rounds, each task is given to one broker after the other; the others have nothing to do meanwhile. Figures are
-medians of the rounds, *±* is half of the way from the lowest to the highest.
+**Who runs where.** Each broker is a process of its own, and so is the load, which is the same program for all.
+${cores}
+In each of ${effort.rounds} rounds, each task is given to one broker after the other; the others have nothing to do meanwhile. Figures
+are medians of the rounds, *±* is half of the way from the lowest to the highest.
 
 **The load** is raw sockets and MQTT 3.1.1, with packets made before the clock runs; payloads have ${PAYLOAD_BYTES} octets. Publishers
 write many messages at a time, as busy gateways and bridges do, each to a topic of its own; every subscriber wants all of
-them (\`bench/from/+\`). It is a closed loop: not more than ${formatCount(qos0.messagesMax)} messages at QoS 0, ${formatCount(acked.messagesMax)} at QoS 1 and 2, and not
-more than ${formatCount(qos0.deliveriesMax)} deliveries are on their way at a time, and at QoS 1 and 2 each publisher has ${acked.inflightMax} messages
-open with the broker; a broker has no reason to drop any. Every delivery is counted until the last has arrived, also those
-before and after the clock runs: *arrived* says whether that were as many as there must be.
+them (\`bench/from/+\`). It is a closed loop: not more than ${formatCount(qos0.messagesMax)} messages at QoS 0, ${formatCount(acked.messagesMax)} at QoS 1 and 2, and
+not more than ${formatCount(qos0.deliveriesMax)} deliveries are on their way at a time, and at QoS 1 and 2 each publisher has ${acked.inflightMax}
+messages open with the broker; a broker has no reason to drop any. Every delivery is counted, also those before and after
+the clock runs, until the last has arrived: *arrived* says whether that were as many as there must be. *Missing* is what
+had not come when nothing had moved for ${SILENCE_MS_MAX / MS_PER_S} s.
 
-**Deliveries per second** are those to all subscribers, during ${effort.floodMs} ms, after ${effort.warmupMs} ms of the same. *CPU each* is the
-broker's CPU time, the system's included, for one delivery with all that belongs to it; *busy* is CPU time in percent of one core. *Limit* says who had no more to give, with ${BUSY_PERCENT} % or more: where it is *load*, the broker
-could do more; where it is *window*, both could, and wait for each
-other's answers: the messages that may be in flight limit.
+**Deliveries per second** are those to all subscribers, during ${effort.floodMs} ms, after ${effort.warmupMs} ms of the same. *CPU each* is
+the broker's CPU time, the system's included, for one delivery with all that belongs to it; *busy* is CPU time in percent
+of one core. *Limit* says who had no more to give, with ${BUSY_PERCENT} % or more: where it is *load*, the broker could do more; where
+it is *window*, both could, and wait for each other's answers, because no more may be in flight.
 
 **Latency** is measured afterwards, at a moderate rate that is the same for all: 2,000 messages a second, or as many as
-make 10,000 deliveries, for ${effort.paceMs} ms. It counts from the moment when a message was due, not when it was sent, to when a
-subscriber had it; with many subscribers, the time that the load takes to read so many sockets is in it.
+make 10,000 deliveries, for ${effort.paceMs} ms. It counts from the moment when a message was due, not when it was sent, to when
+a subscriber had it; with many subscribers, the time that the load takes to read so many sockets is in it.
 
 **Connections per second**: CONNECT, CONNACK, DISCONNECT and the end, 50 at a time, ${formatCount(effort.connections)} in a round. **Memory** is what
 the resident memory of a fresh process gains by ${formatCount(effort.idleConnections)} connections that have said nothing since, as the system counts it:

@@ -167,9 +167,9 @@ describe('The page', () => {
   });
   const cellsOf = (of: TrafficRow): readonly string[] => trafficTables([of])[0]!.cells.rows[0]!;
 
-  it('marks what was lost, what came twice, and what failed', () => {
+  it('marks what is missing, what came twice, and what failed', () => {
     expect(cellsOf(row('aedes', {})).at(-1)).toBe('all 1,000');
-    expect(cellsOf(row('aedes', { received: 990 })).at(-1)).toBe('10 LOST');
+    expect(cellsOf(row('aedes', { received: 990 })).at(-1)).toBe('10 MISSING');
     expect(cellsOf(row('aedes', { received: 1_001 })).at(-1)).toBe('1 TOO MANY');
     expect(cellsOf(row('aedes', { failure: 'pub-0: gone\nmore' })).at(-1)).toBe('failed: pub-0: gone');
   });
