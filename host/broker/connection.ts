@@ -149,7 +149,7 @@ export class Connection implements Wire, Due, Held {
       return false;
     }
     const { packetBytesMax, level } = open.terms;
-    if (packetBytesMax === Number.POSITIVE_INFINITY || publishBytes(packet, level, now) <= packetBytesMax) return true;
+    if (packetBytesMax === Number.POSITIVE_INFINITY || publishBytes(packet, level) <= packetBytesMax) return true;
     state.counters.droppedTooLarge++; // [MQTT-3.1.2-25]
     return false;
   }

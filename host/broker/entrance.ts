@@ -1,7 +1,6 @@
 // The way in: CONNECT, the question whether the client may come in, and CONNACK. Whatever the client sends before the
 // answer waits (MQTT 5.0, 3.1.4).
 import { topicLevels } from '../core/topics.js';
-import { isUtf8 } from '../core/utf8.js';
 import type { Log, Millis, Qos } from '../ports.js';
 import type { Accepted, Client, Verdict } from './access.js';
 import { encode } from './codec.js';
@@ -30,7 +29,7 @@ import {
   type Packet,
   type Will,
 } from './packets.js';
-import { claimsUtf8 } from './properties.js';
+import { isLying } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
 import { withdrawDenied } from './subscribing.js';
@@ -255,6 +254,5 @@ function reasonAgainstWill(
 ): ReasonCode | undefined {
   if (qos > config.qosMax) return ReasonCode.QosNotSupported; // [MQTT-3.2.2-12]
   if (topicLevels(topic) > config.topicLevelsMax) return ReasonCode.TopicNameInvalid;
-  const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
-  return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
+  return config.checksPayloadFormat && isLying(properties, payload) ? ReasonCode.PayloadFormatInvalid : undefined;
 }

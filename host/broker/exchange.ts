@@ -1,6 +1,5 @@
 // What an open connection's packets do: sections 3.3 to 3.15. The packets have passed the rules in violations.ts.
 import { topicLevels } from '../core/topics.js';
-import { isUtf8 } from '../core/utf8.js';
 import type { Millis, Qos } from '../ports.js';
 import type { Client, Permit } from './access.js';
 import { msOf, type Terms } from './connecting.js';
@@ -16,7 +15,7 @@ import {
   type Packet,
   type PublishPacket,
 } from './packets.js';
-import { claimsUtf8 } from './properties.js';
+import { isLying } from './properties.js';
 import { FAILURE_MIN, ReasonCode } from './reason-codes.js';
 import type { Session } from './session.js';
 import type { BrokerState } from './state.js';
@@ -126,8 +125,7 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
     counters.droppedTooDeep++;
     return ReasonCode.TopicNameInvalid;
   }
-  const isLying = config.checksPayloadFormat && claimsUtf8(properties) && !isUtf8(payload);
-  return isLying ? ReasonCode.PayloadFormatInvalid : undefined;
+  return config.checksPayloadFormat && isLying(properties, payload) ? ReasonCode.PayloadFormatInvalid : undefined;
 }
 
 const levelsOf = (packet: PublishPacket): number => packet.topicLevels || topicLevels(packet.topic);

@@ -181,7 +181,7 @@ export function isSame5ForAll({ subscriptionIds, expiresAt }: PublishPacket): bo
 }
 
 /** Bytes of the whole packet, without an alias. */
-export function publishBytes(packet: PublishPacket, level: Level, _now: Millis): number {
+export function publishBytes(packet: PublishPacket, level: Level): number {
   const topicBytes = Buffer.byteLength(packet.topic);
   const remaining =
     level === LEVEL_MQTT_5

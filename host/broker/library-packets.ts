@@ -47,8 +47,6 @@ export function fromLibrary(packet: LibraryPacket, frame: Uint8Array, bodyAt: nu
       return subscribeFrom(packet);
     case 'unsubscribe':
       return { cmd: 'unsubscribe', messageId: packet.messageId!, unsubscriptions: packet.unsubscriptions };
-    case 'pingreq':
-      return { cmd: 'pingreq' };
     case 'disconnect':
       return disconnectFrom(packet);
     case 'auth':

@@ -1,6 +1,8 @@
 // The properties of application messages (MQTT 5.0, 3.3.2.3). The broker carries those that a server passes on as the bytes
 // they came in, since order and duplicates of user properties matter [MQTT-3.3.2-18]; those that it acts on it takes out.
+
 import { isValidTopicName, mqttStringBytes } from '../core/topics.js';
+import { isUtf8 } from '../core/utf8.js';
 import { BrokerError } from './errors.js';
 import { PROPERTY_BY_ID, Property, PropertyType } from './property-table.js';
 import { U16_BYTES, U32_BYTES, u16At, u32At, varintAt, varintBytes, writeU16 } from './wire-bytes.js';
@@ -130,6 +132,11 @@ function fieldEnd(bytes: Uint8Array, at: number): number {
 /** True where the message says that its payload is UTF-8. */
 export function claimsUtf8(properties: Uint8Array | undefined): boolean {
   return properties !== undefined && properties[0] === Property.PayloadFormatIndicator && properties[1] === 1;
+}
+
+/** Whether a payload that claims to be UTF-8 is none. */
+export function isLying(properties: Uint8Array | undefined, payload: Uint8Array): boolean {
+  return claimsUtf8(properties) && !isUtf8(payload);
 }
 
 /** Where answers are expected; undefined where the message does not say. */

@@ -127,7 +127,7 @@ export class PacketStream implements Sink {
   /** For the broker. */
   send(packet: Packet, now: Millis): void {
     const level = this.level ?? LEVEL_MQTT_3_1_1;
-    const alias = packet.cmd === 'publish' ? this.aliasFor(packet, level, now) : undefined;
+    const alias = packet.cmd === 'publish' ? this.aliasFor(packet, level) : undefined;
     const bytes = encode(packet, level, now, alias);
     if (bytes.length > this.packetBytesMax && packet.cmd !== 'publish') this.sendShort(packet, level, now);
     else this.write(bytes);
@@ -183,12 +183,12 @@ export class PacketStream implements Sink {
     if (bytes.length <= this.packetBytesMax) this.write(bytes);
   }
 
-  private aliasFor(packet: PublishPacket, level: Level, now: Millis): OutgoingAlias | undefined {
+  private aliasFor(packet: PublishPacket, level: Level): OutgoingAlias | undefined {
     if (this.outgoing === undefined) return undefined;
     // That it fits without alias is all that the core has seen to.
     const isTight =
       this.packetBytesMax !== Number.POSITIVE_INFINITY &&
-      publishBytes(packet, level, now) + ALIAS_BYTES_MAX > this.packetBytesMax;
+      publishBytes(packet, level) + ALIAS_BYTES_MAX > this.packetBytesMax;
     return isTight ? undefined : this.outgoing.aliasFor(packet.topic);
   }
 

@@ -1,6 +1,7 @@
 // The shape of a packet from a client, strictly: every field inside the packet, nothing behind the last, every string
 // UTF-8, every property in its place. The parser of mqtt-packet is lenient here: it reads over ends, puts U+FFFD for bytes
 // that are not UTF-8 and overlooks what is left. What may be taken from a packet is checked here, once, for all readers.
+import { isUtf8 } from '../core/utf8.js';
 import { CLIENT_REASONS, type ClientReasons } from './client-reasons.js';
 import { DUP, FLAGS, PacketType, packetTypeOf, QOS, QOS_SHIFT, REQUEST_FLAGS } from './packet-types.js';
 import { LEVEL_MQTT_3_1, LEVEL_MQTT_5, type Level } from './packets.js';
@@ -330,8 +331,6 @@ function text(frame: Uint8Array, at: number): number {
   return end;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
 /** UTF-8 without surrogates and without U+0000 [MQTT-1.5.3-1], [MQTT-1.5.3-2]; in MQTT 5.0 [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */
 function isMqttText(bytes: Uint8Array, start: number, end: number): boolean {
   let isAscii = true;
@@ -340,11 +339,5 @@ function isMqttText(bytes: Uint8Array, start: number, end: number): boolean {
     if (byte === 0) return false;
     if (byte >= ASCII_END) isAscii = false;
   }
-  if (isAscii) return true;
-  try {
-    utf8.decode(bytes.subarray(start, end));
-    return true;
-  } catch {
-    return false; // TextDecoder says so by throwing
-  }
+  return isAscii || isUtf8(bytes.subarray(start, end));
 }

@@ -10,8 +10,8 @@ const BYTE_SHIFT = 8;
 const BYTE = 0xff;
 /** A byte of a variable byte integer: seven bits, and whether more follow. */
 export const VARINT_MORE = 0x80;
-export const VARINT_SHIFT = 7;
-export const VARINT_BITS = 0x7f;
+const VARINT_SHIFT = 7;
+const VARINT_BITS = 0x7f;
 
 export function u16At(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << BYTE_SHIFT) | bytes[at + 1]!;

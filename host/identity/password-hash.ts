@@ -13,7 +13,7 @@ export interface PasswordHash {
 type Costs = Pick<PasswordHash, 'ln' | 'r' | 'p'>;
 
 /** 32 MiB and some 0.1 s for one password: dear for who tries many, bearable for a fleet that comes back. */
-export const COSTS_DEFAULT: Costs = { ln: 15, r: 8, p: 1 };
+const COSTS_DEFAULT: Costs = { ln: 15, r: 8, p: 1 };
 const LN_MIN = 10;
 const LN_MAX = 20;
 const R_MAX = 32;

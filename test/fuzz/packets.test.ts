@@ -106,7 +106,7 @@ function passOn(packet: PublishPacket, level: Level): void {
   for (const to of LEVELS) {
     const copy = publishPacket(packet, packet.qos, packet.retain, messageId, packet.dup);
     const bytes = encode(copy, to, NOW);
-    if (publishBytes(copy, to, NOW) !== bytes.length) throw new Error(`${bytes.length} bytes in level ${to}`);
+    if (publishBytes(copy, to) !== bytes.length) throw new Error(`${bytes.length} bytes in level ${to}`);
     const again = decode(bytes, bodyAtOf(bytes), to, NOW);
     if (!('packet' in again) || again.packet.cmd !== 'publish') throw new Error(`not read again in level ${to}`);
     const isSame =

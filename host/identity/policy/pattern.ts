@@ -6,7 +6,7 @@ import { mayStandIn } from './variables.js';
 /** `*`: any run of characters, slashes and none included. */
 export const ANY = Symbol('*');
 /** `?`: any one character. */
-export const ONE = Symbol('?');
+const ONE = Symbol('?');
 
 export interface Variable {
   readonly variable: string;

@@ -265,7 +265,7 @@ describe('a PUBLISH to a client', () => {
         const expected = generated({ ...packet, payload: Buffer.from(packet.payload) } as unknown as WirePacket, level);
         const bytes = encode(packet, level, NOW);
         expect(expected.equals(bytes)).toBe(true);
-        expect(publishBytes(packet, level, NOW)).toBe(bytes.length);
+        expect(publishBytes(packet, level)).toBe(bytes.length);
         const { topic, payload, qos, retain, dup, messageId } = packet;
         const expectedPacket = publishPacket(plainOf({ topic, payload, qos, retain }), qos, retain, messageId, dup);
         const { topicLevels: _, encoded, ...read } = packetIn(bytes, level) as PublishPacket;
@@ -281,7 +281,7 @@ describe('a PUBLISH to a client', () => {
       fc.property(outgoing, fc.option(fc.integer({ min: 1, max: 65_535 })), ({ packet, properties }, aliasOrNone) => {
         const alias = aliasOrNone === null ? undefined : { alias: aliasOrNone, isNew: true };
         const bytes = encode(packet, 5, NOW, alias);
-        expect(publishBytes(packet, 5, NOW)).toBe(encode(packet, 5, NOW).length);
+        expect(publishBytes(packet, 5)).toBe(encode(packet, 5, NOW).length);
         const read = reference(bytes, 5) as IPublishPacket;
         const { topic, qos, retain, dup, messageId, subscriptionIds, expiresAt } = packet;
         expect(read).toMatchObject({ topic, qos, retain, dup });
