@@ -10,6 +10,7 @@ import { Entrance } from './entrance.js';
 import { type CloseReason, disconnectCode } from './errors.js';
 import { exchange, type Open } from './exchange.js';
 import { type DisconnectPacket, LEVEL_MQTT_5, type Packet, type PublishPacket } from './packets.js';
+import { mayPublish } from './permission.js';
 import { FAILURE_MIN, type ReasonCode } from './reason-codes.js';
 import type { Due, Wire } from './session.js';
 import type { BrokerState } from './state.js';
@@ -282,15 +283,13 @@ export class Connection implements Wire, Due, Held {
 
   /** The permission was asked for at CONNECT, and may have gone since. */
   private leaveWill({ state, client, permit }: Open, will: HeldWill, sessionStays: boolean, now: Millis): void {
-    const { clientId, principal } = client;
-    const { topic, qos, retain } = will.message;
-    if (permit?.publish(topic, qos, retain) !== false) {
+    const { clientId } = client;
+    if (mayPublish(state, client, permit, will.message)) {
       state.wills.left(clientId, will, sessionStays, now);
       return;
     }
     state.wills.takenBack(clientId);
     state.counters.droppedDenied++;
-    state.log('warn', 'publish-denied', { clientId, principal, topic });
   }
 
   private take(packet: Packet, bytes: number, now: Millis): void {

@@ -16,7 +16,7 @@ import {
 } from './connecting.js';
 import type { Connection } from './connection.js';
 import { Dialogue } from './dialogue.js';
-import { isSystemTopic, type Open } from './exchange.js';
+import type { Open } from './exchange.js';
 import { Leash } from './leash.js';
 import {
   type AuthPacket,
@@ -29,6 +29,7 @@ import {
   type Packet,
   type Will,
 } from './packets.js';
+import { mayPublish } from './permission.js';
 import { isLying } from './properties.js';
 import { ReasonCode } from './reason-codes.js';
 import type { BrokerState } from './state.js';
@@ -171,9 +172,8 @@ export class Entrance {
   private refusesWill({ packet, clientId }: Guest, { permit, principal }: Accepted): ReasonCode | undefined {
     if (packet.will === undefined) return undefined;
     const { topic, qos = 0, retain = false } = packet.will;
-    if (!isSystemTopic(topic) && permit?.publish(topic, qos as Qos, retain) !== false) return undefined;
-    this.state.log('warn', 'publish-denied', { clientId, principal, topic });
-    return ReasonCode.NotAuthorized;
+    const isAllowed = mayPublish(this.state, { clientId, principal }, permit, { topic, qos: qos as Qos, retain });
+    return isAllowed ? undefined : ReasonCode.NotAuthorized;
   }
 
   private enter(guest: Guest, verdict: Accepted, now: Millis): void {

@@ -15,6 +15,7 @@ import {
   type Packet,
   type PublishPacket,
 } from './packets.js';
+import { mayPublish } from './permission.js';
 import { isLying } from './properties.js';
 import { FAILURE_MIN, ReasonCode } from './reason-codes.js';
 import type { Session } from './session.js';
@@ -22,9 +23,6 @@ import type { BrokerState } from './state.js';
 import { takeSubscribe, takeUnsubscribe } from './subscribing.js';
 import type { Clause, Violation } from './violations.js';
 import type { HeldWill } from './wills.js';
-
-/** The broker's own topics, which clients may read and not write (section 4.7.2). */
-const SYSTEM_TOPIC = '$SYS';
 
 const NO_AUTH: Violation = { clause: 'MQTT-4.12.1-1', reason: ReasonCode.ProtocolError };
 const TOO_MANY: Violation = { clause: 'MQTT-3.3.4-7', reason: ReasonCode.ReceiveMaximumExceeded };
@@ -114,11 +112,9 @@ function pass({ state, session }: Open, packet: PublishPacket, now: Millis): Rea
 /** Why the message is not passed on; undefined: it is. */
 function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): ReasonCode | undefined {
   const { config, counters } = state;
-  const { topic, qos, retain, payload, properties } = packet;
-  if (isSystemTopic(topic) || permit?.publish(topic, qos, retain) === false) {
+  const { payload, properties } = packet;
+  if (!mayPublish(state, client, permit, packet)) {
     counters.droppedDenied++;
-    const { clientId, principal } = client;
-    state.log('warn', 'publish-denied', { clientId, principal, topic });
     return ReasonCode.NotAuthorized;
   }
   if (levelsOf(packet) > config.topicLevelsMax) {
@@ -129,10 +125,6 @@ function reasonAgainst({ state, client, permit }: Open, packet: PublishPacket): 
 }
 
 const levelsOf = (packet: PublishPacket): number => packet.topicLevels || topicLevels(packet.topic);
-
-/** Also `$SYS` itself. */
-export const isSystemTopic = (topic: string): boolean =>
-  topic.startsWith(SYSTEM_TOPIC) && (topic.length === SYSTEM_TOPIC.length || topic[SYSTEM_TOPIC.length] === '/');
 
 /** Versions before 5.0 have no word for a refusal: they are acknowledged all the same (3.1.1: [MQTT-3.3.5-2]). */
 function acknowledge({ connection, session, terms }: Open, packet: PublishPacket, reason: ReasonCode, now: Millis) {
